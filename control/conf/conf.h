@@ -70,7 +70,7 @@ struct conf_port {
 
 struct conf_dataplane {
     struct conf_where   where;
-    uint16_t            cores[CONF_CORES_MAX]; /* one worker each, repeats allowed */
+    uint16_t           *cores;      /* one worker each, repeats allowed */
     uint32_t            cores_count;
     struct conf_where   cores_where;
     uint64_t            memory_bytes;
@@ -97,11 +97,13 @@ struct conf_connect_rule {
     struct conf_where  where;   /* of the rule */
 };
 
+/* What one rule says. */
 enum conf_relay_kind { CONF_RELAY_CLIENT, CONF_RELAY_LOCAL }; /* match: / local: */
 
 struct conf_relay_rule {
     enum conf_relay_kind kind;
     struct conf_prefix   match;   /* LOCAL: a whole address (32 or 128 bits) */
+    struct conf_prefix   local;   /* as written; where.line 0 in a CLIENT rule */
     bool                 allow;   /* LOCAL: always */
     bool                 i_accept_open_relay;
     struct conf_where    where;
@@ -147,10 +149,10 @@ struct conf_domain {
     struct conf_text      name;            /* lower-case A-labels, no final dot */
     enum conf_domain_type type;
     struct conf_text      recipients_file; /* absolute path; "" where the type has none */
+    struct conf_text      route_name;
+    struct conf_text      rest_name;
     uint32_t              route;           /* index in routes; CONF_NONE for refuse */
-    struct conf_where     route_where;
     uint32_t              rest;            /* internal-relay: route of the unlisted, else CONF_NONE */
-    struct conf_where     rest_where;
     bool                  subdomains;
 };
 
@@ -185,8 +187,8 @@ enum conf_return { CONF_RETURN_HEADERS, CONF_RETURN_FULL };
 
 struct conf_bounces {
     struct conf_where where;
+    struct conf_text  route_name;
     uint32_t          route;
-    struct conf_where route_where;
     enum conf_return  what;
     uint32_t          rate_count;     /* so many ... */
     uint64_t          rate_period_us; /* ... in this time */
