@@ -45,7 +45,8 @@ int                  stats_create(enum ipc_kind kind, uint32_t epoch);
 struct stats_region *stats_map(int fd, enum ipc_kind kind, bool writable);
 void                 stats_unmap(struct stats_region *stats);
 
-/* Owner: appends names and returns the index of the first, or UINT32_MAX when the table is full. */
+/* Owner: appends names and returns the index of the first, or UINT32_MAX when the table is full.
+ * One call defines histograms only, or counters and gauges only: they are different tables. */
 struct stats_def {
     const char     *metric, *help;
     enum stats_type type;
