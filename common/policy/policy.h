@@ -88,6 +88,9 @@ struct policy_answer policy_rcpt(const struct policy *p, uint32_t server, const 
 
 /* The route for a stored recipient domain now (queue): ours first, then routes[].domains. */
 uint32_t policy_route_of(const struct policy *p, struct span domain);
+/* The same for a whole stored recipient, which an internal-relay domain needs: listed
+ * recipients go by its route, the rest by its `rest`. */
+uint32_t policy_route_for(const struct policy *p, struct span local_part, struct span domain);
 struct policy_route {
     struct span name;
     uint32_t    targets;
