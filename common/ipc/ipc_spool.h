@@ -38,7 +38,7 @@ struct spool_ask { /* worker to queue */
     uint32_t      recipients;
     uint64_t      total_bytes;    /* COMMIT: envelope and content together */
     uint32_t      epoch;
-    uint32_t      reserved;
+    uint32_t      reserved[3];
 };
 _Static_assert(sizeof(struct spool_ask) == IPC_MESSAGE_BYTES, "ABI");
 
