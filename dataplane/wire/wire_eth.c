@@ -1,6 +1,8 @@
 /* wire_eth.c - see wire_eth.h. */
 #include "wire_eth.h"
 
+const uint8_t mac_broadcast[MAC_BYTES] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
 enum wire_check wire_eth_parse(struct span frame, struct wire_eth *ret)
 {
     const uint8_t *p = frame.ptr;

@@ -19,6 +19,8 @@ struct wire_eth {
     struct span    payload;   /* may end in padding */
 };
 
+extern const uint8_t mac_broadcast[MAC_BYTES];
+
 /* WIRE_OK or WIRE_SHORT. */
 enum wire_check wire_eth_parse(struct span frame, struct wire_eth *ret);
 

@@ -10,6 +10,11 @@ enum { MLD2_CHANGE_TO_EXCLUDE = 4 };
 
 #define QUOTED_TCP_BYTES 8
 
+const struct ip_addr ip6_all_nodes = {
+    .octets = {0xff, 0x02, [15] = 1}
+};
+const struct ip_addr ip6_unspecified;
+
 static uint64_t pseudo(const struct ip_addr *src, const struct ip_addr *dst, size_t length)
 {
     return wire_sum_pseudo6(src->octets, dst->octets, IP_ICMP6, (uint32_t)length);

@@ -57,7 +57,9 @@ size_t wire_nd_write(uint8_t *out, uint8_t type, uint8_t flags, const struct ip_
 size_t wire_mld2_write(uint8_t *out, const struct ip_addr *group, const struct ip_addr *src,
                        const struct ip_addr *dst);
 
-/* Addresses. */
+extern const struct ip_addr ip6_all_nodes;   /* ff02::1 */
+extern const struct ip_addr ip6_unspecified; /* :: */
+
 struct ip_addr ip6_solicited_node(const struct ip_addr *ip);        /* RFC 4291 s2.7.1 */
 struct ip_addr ip6_link_local(const uint8_t mac[MAC_BYTES]);        /* fe80:: EUI-64, RFC 4291 A */
 void           ip6_multicast_mac(const struct ip_addr *group, uint8_t mac[MAC_BYTES]); /* RFC 2464 */
@@ -74,9 +76,7 @@ static inline bool ip6_is_link_local(const struct ip_addr *a)
 
 static inline bool ip6_is_unspecified(const struct ip_addr *a)
 {
-    static const uint8_t zeros[16];
-
-    return memcmp(a->octets, zeros, sizeof(zeros)) == 0;
+    return ip_equal(a, &ip6_unspecified);
 }
 
 #endif

@@ -57,7 +57,9 @@ static enum wire_check extension_check(uint8_t kind, bool first, struct span res
         return rest.ptr[2] == 0 || rest.ptr[3] != 0 ? WIRE_ROUTE : WIRE_OK;
     default: /* fragment: offset in 8-octet units and M, reserved bits between */
         offset = wire_get16(rest.ptr + 2);
+        ret->fragment_header = true;
         ret->fragment = (offset & 0xfff9) != 0;
+        ret->fragment_offset = offset & 0xfff8;
         if ((offset & 0xfff8) + rest.len - 8 > UINT16_MAX)
             return WIRE_HEADER;
         return WIRE_OK;
@@ -68,7 +70,8 @@ static enum wire_check walk(struct span rest, uint8_t next, struct wire_ip6 *ret
 {
     unsigned seen = 0;
 
-    ret->fragment = false;
+    ret->fragment = ret->fragment_header = false;
+    ret->fragment_offset = 0;
     while (is_extension(next) && !ret->fragment) {
         size_t length = 0;
         enum wire_check check;

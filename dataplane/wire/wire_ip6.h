@@ -23,6 +23,8 @@ struct wire_ip6 {
     uint8_t        protocol;     /* upper layer, behind the extension headers */
     uint32_t       flow_label;
     bool           fragment;     /* a real one; an atomic fragment (RFC 6946) is no fragment */
+    bool           fragment_header;
+    uint16_t       fragment_offset; /* bytes */
     struct span    payload;      /* of the upper layer (of the fragment header's, if fragment) */
     size_t         header_bytes; /* fixed and extension headers */
 };
