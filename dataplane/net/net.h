@@ -54,7 +54,8 @@ struct net; /* all ports, neighbours; opaque, one for the process */
 
 /* Memory 64-byte aligned; its content does not matter.  count: 1..NET_PORTS_MAX. */
 size_t      net_bytes(void);
-struct net *net_init(void *memory, const struct net_if *ports, unsigned count, const uint8_t secret[32]);
+struct net *net_init(void *memory, const struct net_if *ports, unsigned count,
+                     const uint8_t secret[32]);
 
 /* Why a frame was dropped: net_drops.def. The caller counts, each worker in its own memory. */
 enum net_drop {
@@ -106,7 +107,7 @@ void net_input(struct net *net, unsigned port, struct span frame, bool checksum_
  * computes it for RSS TCP/IPv4 and TCP/IPv6; the key is made from the secret unless set. */
 #define NET_RSS_KEY_BYTES 40
 void     net_set_rss_key(struct net *net, const uint8_t key[NET_RSS_KEY_BYTES]);
-void     net_rss_key(const struct net *net, uint8_t ret_key[NET_RSS_KEY_BYTES]); /* to program a NIC */
+void     net_rss_key(const struct net *net, uint8_t ret_key[NET_RSS_KEY_BYTES]); /* for a NIC */
 uint32_t net_flow_hash(const struct net *net, unsigned port, struct span frame);
 uint32_t net_key_hash(const struct net *net, const struct tcp_key *key); /* remote is the source */
 
@@ -118,24 +119,28 @@ uint32_t net_key_hash(const struct net *net, const struct tcp_key *key); /* remo
 struct net_lens {
     uint16_t l2, l3, l4;
 };
-size_t net_encode(struct net *net, const struct tcp_seg *seg, const struct span *text, unsigned pieces,
-                  bool l4_offload, uint8_t *out, size_t room, struct net_lens *ret_lens);
+size_t net_encode(struct net *net, const struct tcp_seg *seg, const struct span *text,
+                  unsigned pieces, bool l4_offload, uint8_t *out, size_t room,
+                  struct net_lens *ret_lens);
 
 /* Periodic: duplicate detection and announcement of our addresses (ARP, ND), MLD reports, gateway
  * resolution and its refresh.  Writes one frame at a time (room: NET_ANSWER_BYTES); 0 when there
  * is none due: cheap enough for each turn.  The first call starts the clock. */
-size_t      net_tick(struct net *net, struct usec now, uint8_t *out, size_t room, unsigned *ret_port);
+size_t      net_tick(struct net *net, struct usec now, uint8_t *out, size_t room,
+                     unsigned *ret_port);
 struct usec net_next_due(const struct net *net); /* when net_tick has something to do again */
 
 /* The multicast MACs that the port must let in (all-nodes and solicited-node groups): how many
  * were written, at most NET_MULTICAST_MAX. */
 #define NET_MULTICAST_MAX (NET_ADDRESSES_MAX + 2)
-unsigned net_multicast(const struct net *net, unsigned port, uint8_t (*macs)[MAC_BYTES], unsigned room);
+unsigned net_multicast(const struct net *net, unsigned port, uint8_t (*macs)[MAC_BYTES],
+                       unsigned room);
 
 /* For status. */
 enum net_address_state { NET_ADDRESS_TENTATIVE, NET_ADDRESS_VALID, NET_ADDRESS_DUPLICATE };
 enum net_address_state net_address_state(const struct net *net, unsigned port, unsigned index);
 /* false: not resolved now. */
-bool net_gateway_mac(const struct net *net, unsigned port, unsigned index, uint8_t ret_mac[MAC_BYTES]);
+bool net_gateway_mac(const struct net *net, unsigned port, unsigned index,
+                     uint8_t ret_mac[MAC_BYTES]);
 
 #endif

@@ -39,11 +39,6 @@ _Static_assert(ARRAY_LEN(steps4) == ARRAY_LEN(steps6), "one length for both");
 #define STEPS     ARRAY_LEN(steps4)
 #define STEP_LAST (STEPS - 1) /* an announcement */
 
-static const uint8_t mac_broadcast[MAC_BYTES] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-static const struct ip_addr unspecified;
-static const struct ip_addr all_nodes = {
-    .octets = {0xff, 0x02, [15] = 1}
-};
 static const struct ip_addr all_mld2_routers = {
     .octets = {0xff, 0x02, [15] = 0x16}
 };

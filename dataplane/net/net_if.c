@@ -116,8 +116,8 @@ static bool martian4(uint32_t v4)
 /* For an IPv6 packet the mapped form is a martian; the caller knows which packet it was. */
 bool net_is_martian(const struct net_port *port, const struct ip_addr *ip)
 {
-    static const uint8_t
-        compatible[12]; /* ::/96 with :: and ::1, deprecated by RFC 4291 s2.5.5.1 */
+    /* ::/96, with :: and ::1 in it (RFC 4291 s2.5.5.1 deprecates the rest). */
+    static const uint8_t compatible[12];
 
     if (ip_is_v4(ip))
         return martian4(ip_to_v4(ip)) || net_is_broadcast(port, ip);
@@ -126,10 +126,6 @@ bool net_is_martian(const struct net_port *port, const struct ip_addr *ip)
 
 bool net_is_our_group(const struct net_port *port, const struct ip_addr *group)
 {
-    static const struct ip_addr all_nodes = {
-        .octets = {0xff, 0x02, [15] = 1}
-    };
-
     if (ip_equal(group, &ip6_all_nodes))
         return true;
     for (uint32_t i = 0; i < port->own_count; i++) {
@@ -172,9 +168,6 @@ size_t net_eth(const struct net_port *port, uint8_t *out, const uint8_t dst[MAC_
 unsigned net_multicast(const struct net *net, unsigned port, uint8_t (*macs)[MAC_BYTES],
                        unsigned room)
 {
-    static const struct ip_addr all_nodes = {
-        .octets = {0xff, 0x02, [15] = 1}
-    };
     const struct net_port *p = &net->ports[port];
     unsigned n = 0;
 

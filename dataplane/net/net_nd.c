@@ -4,10 +4,6 @@
 #include "wire_ip4.h"
 #include "wire_ip6.h"
 
-static const struct ip_addr all_nodes = {
-    .octets = {0xff, 0x02, [15] = 1}
-};
-
 /* An address still being probed is announced without the override flag (RFC 4429 s3.3). */
 static void advertise(struct net_in *in, const struct net_own *own, const struct ip_addr *to,
                       const uint8_t mac[MAC_BYTES], uint8_t flags)

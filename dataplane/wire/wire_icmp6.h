@@ -62,7 +62,7 @@ extern const struct ip_addr ip6_unspecified; /* :: */
 
 struct ip_addr ip6_solicited_node(const struct ip_addr *ip);        /* RFC 4291 s2.7.1 */
 struct ip_addr ip6_link_local(const uint8_t mac[MAC_BYTES]);        /* fe80:: EUI-64, RFC 4291 A */
-void           ip6_multicast_mac(const struct ip_addr *group, uint8_t mac[MAC_BYTES]); /* RFC 2464 */
+void           ip6_multicast_mac(const struct ip_addr *group, uint8_t mac[MAC_BYTES]);
 
 static inline bool ip6_is_multicast(const struct ip_addr *a)
 {

@@ -7,7 +7,7 @@
 
 #define IP6_HEADER_BYTES   40
 #define IP6_MINIMUM_MTU    1280
-#define IP6_EXTENSIONS_MAX 8 /* extension headers walked; RFC 9099 and RFC 8504 s5.3 allow a bound */
+#define IP6_EXTENSIONS_MAX 8 /* headers walked; RFC 8504 s5.3 allows a bound */
 
 enum {
     IP6_HOP_BY_HOP = 0,
