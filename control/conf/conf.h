@@ -152,7 +152,7 @@ struct conf_domain {
     struct conf_text      route_name;
     struct conf_text      rest_name;
     uint32_t              route;           /* index in routes; CONF_NONE for refuse */
-    uint32_t              rest;            /* internal-relay: route of the unlisted, else CONF_NONE */
+    uint32_t              rest;            /* internal-relay: of the unlisted, else CONF_NONE */
     bool                  subdomains;
 };
 
