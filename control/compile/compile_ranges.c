@@ -89,6 +89,7 @@ void prefixes_add(struct prefixes *p, const struct conf_prefix *prefix, uint32_t
 static int by_precedence(const void *va, const void *vb)
 {
     const struct prefix *a = va, *b = vb;
+    uint32_t a_rule = a->value & IMAGE_RULE_MASK, b_rule = b->value & IMAGE_RULE_MASK;
 
     if (a->first != b->first)
         return a->first < b->first ? -1 : 1;
@@ -96,7 +97,7 @@ static int by_precedence(const void *va, const void *vb)
         return a->bits < b->bits ? -1 : 1;
     if (a->rank != b->rank)
         return a->rank < b->rank ? -1 : 1;
-    return a->value < b->value ? -1 : a->value > b->value;
+    return a_rule < b_rule ? -1 : a_rule > b_rule;
 }
 
 static void emit(struct array *ranges, address last, uint32_t value)

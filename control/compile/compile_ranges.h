@@ -1,7 +1,7 @@
 /* compile_ranges.h - prefixes cut into disjoint ranges of the address space.
  *
  * An address is a number of 32 or 128 bits.  Longest prefix wins; at equal length the lower
- * rank, then the lower value (so: deny before allow, then the first in the file).
+ * rank, then the lower rule number (so: deny before allow, then the first in the file).
  */
 #ifndef COMPILE_RANGES_H
 #define COMPILE_RANGES_H
