@@ -9,7 +9,7 @@
  *   SMTP_WANT_ROOM   sends what is in turn->out                smtp_input() with the rest, once
  *                                                              there is room for a reply again
  *   SMTP_WANT_CHUNK  gives an empty chunk: smtp_chunk()        smtp_input() with the rest
- *                    or says there is none: smtp_no_chunk()    (452 4.3.1, the body is read and thrown away)
+ *                    or says there is none: smtp_no_chunk()    (452 4.3.1, the body is thrown away)
  *   SMTP_WANT_FLUSH  takes the full chunk (smtp_take_chunk())  smtp_input() with the rest
  *                    and lends it to the queue
  *   SMTP_WANT_COMMIT takes the last chunk, asks the queue for  smtp_committed() when it answers
@@ -20,6 +20,10 @@
  *                    message was lent
  *   SMTP_WANT_CLOSE  sends what is in out, then closes with    smtp_done()
  *                    lingering
+ *
+ * "With the rest" means even if the rest is empty, for what is owed may need no more bytes (354
+ * after the first chunk, the reply after the last one): smtp_pending() says so.  A want that could
+ * not be met yet is simply said again by the next smtp_input().
  *
  * A pipelined group's replies gather in turn->out and leave together (RFC 2920 s3.2).
  * Memory: struct smtp is the caller's (SMTP_BYTES); the envelope lives in blocks of the
@@ -83,6 +87,10 @@ enum smtp_want smtp_open(struct smtp *s, struct smtp_turn *turn, const struct sm
 /* Takes bytes off the front of *in until something is wanted. */
 enum smtp_want smtp_input(struct smtp *s, struct smtp_turn *turn, struct span *in);
 
+/* True where smtp_input() has something to do even with no bytes. */
+bool smtp_pending(const struct smtp *s);
+
+/* A chunk of at least SMTP_CHUNK_BYTES_MIN (smtp_limits.h); only after WANT_CHUNK. */
 void     smtp_chunk(struct smtp *s, uint8_t *memory, uint32_t bytes);
 void     smtp_no_chunk(struct smtp *s, struct smtp_turn *turn);
 uint32_t smtp_take_chunk(struct smtp *s); /* bytes used in the chunk it had; it has none now */
@@ -95,7 +103,9 @@ struct smtp_message {
 };
 struct smtp_message smtp_message(const struct smtp *s);
 
-enum smtp_commit { SMTP_STORED, SMTP_STORE_FULL, SMTP_STORE_FAILED, SMTP_STORE_TOO_BIG, SMTP_STORE_TIMEOUT };
+enum smtp_commit {
+    SMTP_STORED, SMTP_STORE_FULL, SMTP_STORE_FAILED, SMTP_STORE_TOO_BIG, SMTP_STORE_TIMEOUT
+};
 /* The queue's answer to COMMIT, or to anything earlier (refused while DATA still streams: the
  * rest is read and thrown away and the reply says why). */
 enum smtp_want smtp_committed(struct smtp *s, struct smtp_turn *turn, enum smtp_commit result);
@@ -110,15 +120,18 @@ enum smtp_want smtp_timer(struct smtp *s, struct smtp_turn *turn);
 /* The edge is stopping: 421 4.3.2 unless a commit is awaited (then after it). */
 enum smtp_want smtp_shutdown(struct smtp *s, struct smtp_turn *turn);
 
-enum smtp_end { SMTP_END_QUIT, SMTP_END_CLIENT_CLOSED, SMTP_END_CLIENT_RESET, SMTP_END_TIMEOUT, SMTP_END_REFUSED,
-                SMTP_END_LIMIT, SMTP_END_SHUTDOWN, SMTP_END_ERROR };
+enum smtp_end {
+    SMTP_END_QUIT, SMTP_END_CLIENT_CLOSED, SMTP_END_CLIENT_RESET, SMTP_END_TIMEOUT,
+    SMTP_END_REFUSED, SMTP_END_LIMIT, SMTP_END_SHUTDOWN, SMTP_END_ERROR
+};
 
 /* The session is over: gives back blocks, writes the session's log event.  why_gone is used
  * where the machine itself did not end it. */
-void smtp_done(struct smtp *s, struct smtp_turn *turn, enum smtp_end why_gone, uint64_t bytes_in, uint64_t bytes_out);
+void smtp_done(struct smtp *s, struct smtp_turn *turn, enum smtp_end why_gone, uint64_t bytes_in,
+               uint64_t bytes_out);
 
 uint64_t smtp_session_id(const struct smtp *s);
-bool     smtp_suspended(const struct smtp *s);      /* a commit is awaited */
-bool     smtp_mid_message(const struct smtp *s);    /* DATA streaming: ABORT is owed if it ends now */
+bool     smtp_suspended(const struct smtp *s);   /* a commit is awaited */
+bool     smtp_mid_message(const struct smtp *s); /* streaming: ABORT is owed if it ends now */
 
 #endif

@@ -13,26 +13,33 @@
 #define SMTP_LOG_TEXT_MAX 384u
 
 enum smtp_log_type { SMTP_LOG_SESSION = 1, SMTP_LOG_ACCEPTED, SMTP_LOG_REFUSED };
-enum smtp_log_tag { LOG_TAG_HELO = 1, LOG_TAG_SENDER, LOG_TAG_RECIPIENT, LOG_TAG_REASON, LOG_TAG_SERVER, LOG_TAG_CUT };
+enum smtp_log_tag {
+    LOG_TAG_HELO = 1,
+    LOG_TAG_SENDER,
+    LOG_TAG_RECIPIENT,
+    LOG_TAG_REASON,
+    LOG_TAG_SERVER,
+    LOG_TAG_CUT
+};
 
 struct smtp_log_event {
-    uint32_t type;             /* enum smtp_log_type */
+    uint32_t type; /* enum smtp_log_type */
     uint32_t text_bytes;
     uint64_t wall_us;
     uint64_t session, message; /* message 0: none */
     struct ip_addr client, local;
     uint16_t client_port, local_port;
-    uint16_t code;             /* REFUSED: reply code; SESSION: last negative reply */
-    uint8_t  status[3];        /* RFC 3463 */
-    uint8_t  end;              /* SESSION: enum smtp_end */
-    uint32_t recipients;       /* ACCEPTED: of this message; SESSION: accepted in all */
-    uint32_t messages;         /* SESSION: accepted */
-    uint32_t refused;          /* SESSION: commands and recipients refused */
+    uint16_t code;       /* REFUSED: reply code; SESSION: last negative reply */
+    uint8_t status[3];   /* RFC 3463 */
+    uint8_t end;         /* SESSION: enum smtp_end */
+    uint32_t recipients; /* ACCEPTED: of this message; SESSION: accepted in all */
+    uint32_t messages;   /* SESSION: accepted */
+    uint32_t refused;    /* SESSION: commands and recipients refused */
     uint32_t commands;
     uint64_t bytes_in, bytes_out;
     uint64_t took_us;
     uint64_t policy_generation;
-    uint8_t  text[SMTP_LOG_TEXT_MAX];
+    uint8_t text[SMTP_LOG_TEXT_MAX];
 };
 
 struct smtp_log {
