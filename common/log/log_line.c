@@ -304,7 +304,8 @@ void log_u64(struct log_line *l, const char *key, uint64_t value)
 {
     char text[TEXT_U64_MAX];
 
-    text_u64(text, value);
+    /* Readers of JSON hold integers in 64 bits with a sign: beyond that, the greatest. */
+    text_u64(text, value <= INT64_MAX ? value : INT64_MAX);
     put_raw(l, key, text);
 }
 
