@@ -23,6 +23,8 @@ bool core_eal_is_pci(const char *device)
     unsigned domain, bus, slot, function;
     int used = 0;
 
+    if (device[strspn(device, "0123456789abcdefABCDEF:.")] != '\0')
+        return false; /* sscanf's %x would take a 0x */
     if (sscanf(device, "%x:%x:%x.%x%n", &domain, &bus, &slot, &function, &used) == 4)
         return device[used] == '\0';
     used = 0;

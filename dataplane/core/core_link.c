@@ -171,10 +171,12 @@ static json_t *describe(const struct core *core)
         uint64_t n = count_get(&w->counters[CORE_OPEN_SESSIONS]);
 
         sessions += n;
-        json_array_append_new(workers, json_pack("{s:i,s:i,s:I,s:I}", "worker", (int)i, "cpu",
+        json_array_append_new(workers, json_pack("{s:i,s:i,s:I,s:I,s:I}", "worker", (int)i, "cpu",
                                                  (int)core->settings.cores[i], "sessions", (json_int_t)n,
                                                  "connections",
-                                                 (json_int_t)count_get(&w->counters[CORE_CONNECTIONS])));
+                                                 (json_int_t)count_get(&w->counters[CORE_CONNECTIONS]),
+                                                 "carried",
+                                                 (json_int_t)count_get(&w->counters[CORE_SESSIONS])));
     }
     return json_pack("{s:b,s:I,s:b,s:b,s:o}", "ok", 1, "sessions", (json_int_t)sessions, "draining",
                      (int)atomic_load(&core->draining), "hugepages", (int)core->huge, "workers", workers);

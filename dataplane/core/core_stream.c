@@ -191,7 +191,7 @@ static bool step(struct worker *w, struct tcp_conn *conn, uint32_t slot, struct 
     if (!out_begin(w, conn, &out))
         return false;
     turn = stream_turn(w, &out);
-    turn.more_input = tcp_unread(conn) > in.len;
+    turn.more_input = tcp_waiting(w->tcp, conn) > in.len;
     want = smtp_input(session_smtp(s), &turn, &in);
     tcp_consume(w->tcp, conn, before - in.len);
     s->bytes_in += before - in.len;
