@@ -1,36 +1,23 @@
-/* conf_address.c - addresses as people write them. */
-#include <arpa/inet.h>
+/* conf_address.c - addresses as the configuration writes them: base_text.h, and masks. */
 #include <errno.h>
-#include <stdlib.h>
 
+#include "base_text.h"
 #include "conf.h"
-#include "conf_value.h"
 
 int conf_parse_ip(const char *text, struct ip_addr *ret)
 {
-    struct ip_addr ip;
-    struct in_addr v4;
-
-    if (inet_pton(AF_INET, text, &v4) == 1) {
-        *ret = ip_from_v4(ntohl(v4.s_addr));
-        return 0;
-    }
-    /* The mapped form is how we keep IPv4; written out, it would match what nobody meant. */
-    if (inet_pton(AF_INET6, text, ip.octets) != 1 || ip_is_v4(&ip))
-        return -EINVAL;
-    *ret = ip;
-    return 0;
+    return text_parse_ip(span_str(text), ret);
 }
 
 /* 255.255.255.0 is 24; a mask with holes is none. */
-static int mask_bits(const char *text, uint8_t *ret)
+static int mask_bits(struct span text, uint8_t *ret)
 {
-    struct in_addr v4;
+    struct ip_addr ip;
 
-    if (inet_pton(AF_INET, text, &v4) != 1)
+    if (text_parse_ip(text, &ip) != 0 || !ip_is_v4(&ip))
         return -EINVAL;
 
-    uint32_t mask = ntohl(v4.s_addr);
+    uint32_t mask = ip_to_v4(&ip);
     unsigned bits = mask == UINT32_MAX ? 32 : (unsigned)__builtin_clz(~mask);
 
     if (bits < 32 && mask << bits != 0)
@@ -41,32 +28,15 @@ static int mask_bits(const char *text, uint8_t *ret)
 
 int conf_parse_prefix(const char *text, struct ip_addr *ret_ip, uint8_t *ret_bits)
 {
-    char left[CONF_IP_TEXT_BYTES];
     const char *slash = strchr(text, '/');
-    size_t len = slash != NULL ? (size_t)(slash - text) : strlen(text);
     struct ip_addr ip;
-    uint64_t n;
     uint8_t bits;
 
-    if (len >= sizeof(left))
+    if (slash == NULL || strchr(slash, '.') == NULL)
+        return text_parse_prefix(span_str(text), ret_ip, ret_bits);
+    if (text_parse_ip(span_of(text, (size_t)(slash - text)), &ip) != 0 || !ip_is_v4(&ip) ||
+        mask_bits(span_str(slash + 1), &bits) != 0)
         return -EINVAL;
-    memcpy(left, text, len);
-    left[len] = '\0';
-    if (conf_parse_ip(left, &ip) != 0)
-        return -EINVAL;
-
-    uint8_t full = ip_is_v4(&ip) ? 32 : 128;
-
-    if (slash == NULL)
-        bits = full;
-    else if (full == 32 && strchr(slash + 1, '.') != NULL) {
-        if (mask_bits(slash + 1, &bits) != 0)
-            return -EINVAL;
-    } else {
-        if (conf_value_uint(slash + 1, &n) != 0 || n > full)
-            return -EINVAL;
-        bits = (uint8_t)n;
-    }
     *ret_ip = ip;
     *ret_bits = bits;
     return 0;
@@ -74,41 +44,13 @@ int conf_parse_prefix(const char *text, struct ip_addr *ret_ip, uint8_t *ret_bit
 
 int conf_parse_listen(const char *text, struct ip_addr *ret_ip, uint16_t *ret_port)
 {
-    char left[CONF_IP_TEXT_BYTES];
-    const char *colon = strrchr(text, ':');
-    struct ip_addr ip;
-    uint64_t port;
-
-    if (colon == NULL)
-        return -EINVAL;
-
-    bool bracket = text[0] == '[';
-    const char *from = text + bracket, *to = colon;
-
-    if (bracket) {
-        if (to == from || to[-1] != ']')
-            return -EINVAL;
-        to--;
-    }
-    if (to <= from || (size_t)(to - from) >= sizeof(left))
-        return -EINVAL;
-    memcpy(left, from, (size_t)(to - from));
-    left[to - from] = '\0';
-    if (conf_parse_ip(left, &ip) != 0 || ip_is_v4(&ip) == bracket)
-        return -EINVAL;
-    if (conf_value_uint(colon + 1, &port) != 0 || port == 0 || port > UINT16_MAX)
-        return -EINVAL;
-    *ret_ip = ip;
-    *ret_port = (uint16_t)port;
-    return 0;
+    return text_parse_endpoint(span_str(text), ret_ip, ret_port);
 }
+
+_Static_assert(CONF_IP_TEXT_BYTES >= TEXT_IP_MAX, "room for any address");
 
 const char *conf_ip_text(const struct ip_addr *ip, char text[CONF_IP_TEXT_BYTES])
 {
-    bool v4 = ip_is_v4(ip);
-
-    if (inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? ip->octets + 12 : ip->octets, text,
-                  CONF_IP_TEXT_BYTES) == NULL)
-        text[0] = '\0';
+    text_ip(text, ip);
     return text;
 }

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base_text.h"
 #include "conf_arena.h"
 
 #define check_error(error, where, ...) conf_error_add(error, &(where), __VA_ARGS__)
@@ -51,21 +52,6 @@ static void named_unique(struct named *list, size_t count, const char *what,
             check_error(error, *list[i].where, "%s \"%s\" stands twice, first at %s:%u; rename or "
                                                "remove one", what, list[i].name,
                         list[i - 1].where->file, list[i - 1].where->line);
-}
-
-static bool in_subnet(const struct ip_addr *ip, const struct conf_prefix *net)
-{
-    unsigned from = ip_is_v4(&net->ip) ? 96u : 0u;
-
-    if (ip_is_v4(ip) != ip_is_v4(&net->ip))
-        return false;
-    for (unsigned bit = from; bit < from + net->bits; bit++) {
-        uint8_t mask = (uint8_t)(0x80 >> bit % 8);
-
-        if ((ip->octets[bit / 8] & mask) != (net->ip.octets[bit / 8] & mask))
-            return false;
-    }
-    return true;
 }
 
 /* Of which port ip is an address; NULL for none. */
@@ -142,7 +128,7 @@ static void check_gateways(const struct conf *conf, const struct conf_port *port
         bool near = gateway->ip.octets[0] == 0xfe && (gateway->ip.octets[1] & 0xc0) == 0x80;
 
         for (uint32_t a = 0; a < port->addresses_count; a++)
-            near |= in_subnet(&gateway->ip, &port->addresses[a]);
+            near |= ip_in_prefix(&gateway->ip, &port->addresses[a].ip, port->addresses[a].bits);
         if (!near)
             check_error(error, gateway->where, "gateway %s is on no subnet of this port; write one "
                                                "that `addresses` reaches",

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base_text.h"
 #include "conf_read.h"
 #include "conf_value.h"
 
@@ -85,7 +86,7 @@ static const char *number_text(enum conf_type type, uint64_t n, char text[32])
     static const struct {
         uint64_t    factor;
         const char *unit;
-    } sizes[] = {{UINT64_C(1) << 30, "G"}, {1 << 20, "M"}, {1 << 10, "K"}, {1, ""}},
+    } sizes[] = {{UINT64_C(1) << 40, "T"}, {1 << 30, "G"}, {1 << 20, "M"}, {1 << 10, "K"}, {1, ""}},
       times[] = {{86400000000, "d"}, {3600000000, "h"}, {60000000, "m"}, {1000000, "s"},
                  {1000, "ms"}};
     const size_t count = type == CONF_SIZE ? ARRAY_LEN(sizes) : ARRAY_LEN(times);
@@ -109,22 +110,23 @@ static const char *number_text(enum conf_type type, uint64_t n, char text[32])
 static void put_range(struct conf_reader *r, const struct conf_key *key, void *base,
                       const char *text, struct conf_where where)
 {
-    const char *form = "a whole number";
+    const char *form = "a whole number; write digits only";
     char low[32], high[32];
     uint64_t n = 0;
     int rc;
 
     if (key->type == CONF_SIZE) {
-        form = "a size, as 512K, 64M or 2G";
-        rc = conf_value_size(text, &n);
+        form = "a size; write one, as 512K, 64M or 2G";
+        rc = text_parse_size(span_str(text), &n);
     } else if (key->type == CONF_DURATION) {
-        form = "a time, as 100ms, 5s, 3m, 1h or 5d";
-        rc = conf_value_duration(text, &n);
+        form = "a time; write one, as 100ms, 5s, 3m, 1h or 5d";
+        rc = text_parse_duration(span_str(text), &n);
     } else {
-        rc = conf_value_uint(text, &n);
+        rc = text_parse_u64(span_str(text), UINT64_MAX, &n);
     }
-    if (rc == -EINVAL)
-        put_error(r, where, "`%s`: \"%s\" is not %s; write %s", key->path, text, form, form);
+    /* 010 is ten to some and eight to others. */
+    if (rc == -EINVAL || (text[0] == '0' && text[1] >= '0' && text[1] <= '9'))
+        put_error(r, where, "`%s`: \"%s\" is not %s", key->path, text, form);
     else if (rc != 0 || n < key->min || n > key->max)
         put_error(r, where, "`%s`: %s is out of range; write %s to %s", key->path, text,
                   number_text(key->type, key->min, low), number_text(key->type, key->max, high));
@@ -226,21 +228,6 @@ static void put_user(struct conf_reader *r, const struct conf_key *key, void *ba
         put_text(r, key, base, text, where);
 }
 
-/* Bits beyond the prefix: meant for another subnet, or a slip of the pen. */
-static bool beyond_prefix(struct ip_addr *ip, uint8_t bits)
-{
-    unsigned from = ip_is_v4(ip) ? 96u + bits : bits;
-    bool any = false;
-
-    for (unsigned bit = from; bit < 128; bit++) {
-        uint8_t mask = (uint8_t)(0x80 >> bit % 8);
-
-        any |= (ip->octets[bit / 8] & mask) != 0;
-        ip->octets[bit / 8] &= (uint8_t)~mask;
-    }
-    return any;
-}
-
 static void put_prefix(struct conf_reader *r, const struct conf_key *key, void *base,
                        const char *text, struct conf_where where)
 {
@@ -259,9 +246,10 @@ static void put_prefix(struct conf_reader *r, const struct conf_key *key, void *
         return;
     }
 
-    struct ip_addr first = p.ip;
+    struct ip_addr first = ip_prefix_base(&p.ip, p.bits);
 
-    if (beyond_prefix(&first, p.bits)) {
+    /* Bits beyond the prefix: meant for another subnet, or a slip of the pen. */
+    if (!ip_equal(&first, &p.ip)) {
         put_error(r, where, "`%s`: %s has bits set beyond its prefix; write %s/%u for the whole "
                             "subnet, or the address alone", key->path, text,
                   conf_ip_text(&first, ip), p.bits);
@@ -332,7 +320,7 @@ static void put_route_domain(struct conf_reader *r, const struct conf_key *key, 
 static void put_smtp_url(struct conf_reader *r, const struct conf_key *key,
                          struct conf_target *target, const char *text, struct conf_where where)
 {
-    char ip[CONF_IP_TEXT_BYTES], url[CONF_IP_TEXT_BYTES + 20];
+    char url[TEXT_ENDPOINT_MAX + sizeof("smtp://")] = "smtp://";
 
     if (conf_parse_listen(text + strlen("smtp://"), &target->ip, &target->port) != 0) {
         put_error(r, where, "`%s`: \"%s\" names no address and port (this version of sluice looks "
@@ -340,8 +328,7 @@ static void put_smtp_url(struct conf_reader *r, const struct conf_key *key,
                             "smtp://[fd25::10]:25", key->path, text);
         return;
     }
-    snprintf(url, sizeof(url), ip_is_v4(&target->ip) ? "smtp://%s:%u" : "smtp://[%s]:%u",
-             conf_ip_text(&target->ip, ip), target->port);
+    text_endpoint(url + strlen(url), &target->ip, target->port);
     target->kind = CONF_TARGET_SMTP;
     target->url = keep(r, url);
 }

@@ -181,7 +181,8 @@ static void put_where(const struct conf_key *key, void *base, struct conf_where 
 /* Defaults of the scope's keys that were not seen.  demand: complain of those required. */
 static void fill_in(struct conf_reader *r, const struct scope *in, bool demand)
 {
-    struct conf_where nowhere = {.file = r->file}, none[CONF_CHILDREN_MAX] = {0};
+    struct conf_where nowhere = {.file = r->file}, begin = {r->file, 1, 1};
+    struct conf_where none[CONF_CHILDREN_MAX] = {0};
     uint32_t ordinal = 0;
 
     for (uint32_t i = first_child(in->parent); conf_key_below(in->parent, i); i++) {
@@ -191,8 +192,8 @@ static void fill_in(struct conf_reader *r, const struct scope *in, bool demand)
         if (name == NULL || in->seen[ordinal++].line != 0)
             continue;
         if (key->required && demand)
-            conf_error_add(r->error, &in->where, "%s has no `%s`; add %s", path_of(in->parent),
-                           name, key->doc);
+            conf_error_add(r->error, in->where.line != 0 ? &in->where : &begin,
+                           "%s has no `%s`; add it: %s", path_of(in->parent), name, key->doc);
         if (key->by_default != NULL)
             conf_put(r, key, in->base, key->by_default, nowhere);
         if (key->type == CONF_MAP) {

@@ -1,7 +1,8 @@
 #include "conf_settings.h"
 
 #include <jansson.h>
-#include <stdio.h>
+
+#include "base_text.h"
 
 /* Prints and drops object; NULL in (jansson ran out of memory), NULL out. */
 static char *text_of(json_t *object)
@@ -22,11 +23,10 @@ static json_t *log_of(const struct conf *conf)
 static json_t *addresses_of(const struct conf_port *port)
 {
     json_t *list = json_array();
-    char ip[CONF_IP_TEXT_BYTES], text[CONF_IP_TEXT_BYTES + 4];
+    char text[TEXT_PREFIX_MAX];
 
     for (uint32_t i = 0; i < port->addresses_count; i++) {
-        snprintf(text, sizeof(text), "%s/%u", conf_ip_text(&port->addresses[i].ip, ip),
-                 port->addresses[i].bits);
+        text_prefix(text, &port->addresses[i].ip, port->addresses[i].bits);
         if (json_array_append_new(list, json_string(text)) != 0) {
             json_decref(list);
             return NULL;

@@ -1,4 +1,4 @@
-/* conf_value.h - one scalar of the configuration, from its text.
+/* conf_value.h - scalars of the configuration that base_text.h does not know.
  *
  * All return 0 or -EINVAL (not of this form) or -ERANGE (of this form, but no number of ours
  * holds it), outputs untouched on failure.
@@ -10,10 +10,7 @@
 
 #define CONF_HOST_BYTES 254 /* RFC 1035 s2.3.4: 253 octets as text */
 
-int conf_value_uint(const char *text, uint64_t *ret);        /* 0, 42; no sign, no leading 0 */
-int conf_value_bool(const char *text, bool *ret);            /* true, false */
-int conf_value_size(const char *text, uint64_t *ret);        /* 512, 64K, 512M, 2G; binary */
-int conf_value_duration(const char *text, uint64_t *ret_us); /* 100ms 5s 3m 1h 5d */
+int conf_value_bool(const char *text, bool *ret); /* true, false */
 int conf_value_rate(const char *text, uint32_t *ret_count, uint64_t *ret_period_us); /* 10/s */
 
 /* A host or domain name: lower-cased, labels of letters, digits, hyphen and underscore, not all
