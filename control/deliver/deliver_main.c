@@ -32,13 +32,14 @@ int main(void)
         fprintf(stderr, "sluice-deliver: is started by `sluice run`, not by hand\n");
         return 2;
     }
+    /* First: it opens descriptor 2 anew, which a process that is not dumpable may not. */
+    log_setup("", IPC_DELIVER, LOG_JSON);
     /* Ctrl-C reaches the whole group; the order to stop comes from run. */
     signal(SIGINT, SIG_IGN);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     descriptors_allow();
     fcntl(LINK_FD, F_SETFD, FD_CLOEXEC);
-    log_setup("", IPC_DELIVER, LOG_JSON);
     d = deliver_new(LINK_FD, &client_timeouts_rfc5321);
     if (d == NULL)
         return 1;
