@@ -57,6 +57,10 @@ struct link_message {
     int    fd_count;             /* the receiver owns them */
 };
 
+/* Epochs.  A process's own epoch (SETTINGS) counts its incarnations from 1.  LINK and STATS carry
+ * the incarnation of the peer they are about, REGION the region's own epoch (grows with every new
+ * incarnation of either side); GONE carries the last epoch that was told about that peer. */
+
 /* Sends; text may be NULL; fds are duplicated by the kernel and stay the caller's.
  * 0; -EAGAIN when the peer is slow (non-blocking sockets); -EPIPE when it is gone. */
 int link_send(int socket, const struct link_head *head, const char *text, const int *fds, int fd_count);

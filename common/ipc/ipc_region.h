@@ -45,7 +45,8 @@ const char *ipc_kind_name(enum ipc_kind kind); /* "run", "dataplane", "control",
 
 size_t ipc_region_bytes(void);
 
-/* Creates and seals a region (only `sluice run` does).  fd (close-on-exec) or -errno. */
+/* Creates and seals a region (only `sluice run` does).  kind is that of the process that is not
+ * the worker, at both ends: IPC_QUEUE for a worker<->queue region.  fd (close-on-exec) or -errno. */
 int ipc_region_create(enum ipc_kind kind, uint32_t worker, uint32_t epoch);
 
 /* Maps a region received as fd; the fd stays the caller's.  0; -EPROTO where size, seals,
