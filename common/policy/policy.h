@@ -56,8 +56,8 @@ struct policy_server policy_server(const struct policy *p, uint32_t server);
 void policy_limits(const struct policy *p, struct policy_limits *ret);
 
 /* Rule: POLICY_NONE where the default decided. trusted: skips limits. */
-enum policy_connect policy_connect(const struct policy *p, uint32_t server, const struct ip_addr *client,
-                                   uint32_t *ret_rule);
+enum policy_connect policy_connect(const struct policy *p, uint32_t server,
+                                   const struct ip_addr *client, uint32_t *ret_rule);
 bool policy_trusted(const struct policy *p, uint32_t server, const struct ip_addr *client);
 enum policy_bare_newline policy_bare_newline(const struct policy *p, const struct ip_addr *client);
 
@@ -83,8 +83,9 @@ struct policy_answer {
     uint32_t route; /* POLICY_NONE unless accepted */
     uint32_t rule;  /* the rule or domain entry that decided, for policy_rule_source */
 };
-struct policy_answer policy_rcpt(const struct policy *p, uint32_t server, const struct policy_who *who,
-                                 struct span local_part, struct span domain);
+struct policy_answer policy_rcpt(const struct policy *p, uint32_t server,
+                                 const struct policy_who *who, struct span local_part,
+                                 struct span domain);
 
 /* The route for a stored recipient domain now (queue): ours first, then routes[].domains. */
 uint32_t policy_route_of(const struct policy *p, struct span domain);
@@ -96,7 +97,8 @@ struct policy_route {
     uint32_t    targets;
 };
 struct policy_route policy_route(const struct policy *p, uint32_t route);
-struct span policy_route_target(const struct policy *p, uint32_t route, uint32_t target, uint32_t *ret_weight);
+struct span policy_route_target(const struct policy *p, uint32_t route, uint32_t target,
+                                uint32_t *ret_weight);
 uint32_t policy_route_by_name(const struct policy *p, struct span name);
 
 #endif

@@ -10,10 +10,10 @@
 
 #include "policy_hash.h"
 
-#define IMAGE_TABLES_MAX 1024u
-#define IMAGE_SERVERS_MAX 1024u
+#define IMAGE_TABLES_MAX    1024u
+#define IMAGE_SERVERS_MAX   1024u
 #define IMAGE_LISTENERS_MAX (1u << 20)
-#define IMAGE_ROUTES_MAX (1u << 20)
+#define IMAGE_ROUTES_MAX    (1u << 20)
 
 const uint32_t image_element_bytes[SECTIONS] = {
     [SECTION_STRINGS] = 1,
@@ -85,9 +85,8 @@ static bool route_ok(const struct policy *p, uint32_t route)
 
 static bool value_ok(const struct policy *p, const struct image_table *t, uint32_t value)
 {
-    return value == IMAGE_NO_VALUE ||
-           (value >> IMAGE_ACTION_SHIFT < actions_of[t->kind] &&
-            (value & IMAGE_RULE_MASK) < image_count(p, SECTION_RULES));
+    return value == IMAGE_NO_VALUE || (value >> IMAGE_ACTION_SHIFT < actions_of[t->kind] &&
+                                       (value & IMAGE_RULE_MASK) < image_count(p, SECTION_RULES));
 }
 
 static bool table_ok(const struct policy *p, uint32_t table, enum image_table_kind kind)
@@ -138,15 +137,16 @@ static bool check_v4(const struct policy *p, const struct image_table *t)
 
 static bool check_v6(const struct policy *p, const struct image_table *t)
 {
-    const struct image_v6 *keys = (const struct image_v6 *)image_at(p, SECTION_V6_KEYS) + t->v6_first;
+    const struct image_v6 *keys =
+        (const struct image_v6 *)image_at(p, SECTION_V6_KEYS) + t->v6_first;
     const uint32_t *values = (const uint32_t *)image_at(p, SECTION_V6_VALUES) + t->v6_first;
     uint64_t n = t->v6_count - 1u;
     struct image_v6 last = {0, 0};
     bool first = true;
 
     for (uint64_t k = first_in_order(n); k != 0; k = next_in_order(k, n)) {
-        bool above = keys[k].high > last.high ||
-                     (keys[k].high == last.high && keys[k].low > last.low);
+        bool above =
+            keys[k].high > last.high || (keys[k].high == last.high && keys[k].low > last.low);
 
         if ((!first && !above) || !value_ok(p, t, values[k]))
             return false;
@@ -224,7 +224,8 @@ static const char *check_server(const struct policy *p, const struct image_serve
         return "policy image server's local addresses are out of place";
     *locals_end = (uint64_t)s->locals_first + s->locals_count;
     for (uint64_t i = s->locals_first; i < *locals_end; i++) {
-        if (i > s->locals_first && memcmp(&locals[i - 1].ip, &locals[i].ip, sizeof(locals->ip)) >= 0)
+        if (i > s->locals_first &&
+            memcmp(&locals[i - 1].ip, &locals[i].ip, sizeof(locals->ip)) >= 0)
             return "policy image local addresses are not in order";
         if (!rule_ok(p, locals[i].rule))
             return "policy image local address without a rule";
@@ -253,7 +254,8 @@ static bool index_ok(const uint32_t *index, uint32_t index_count, uint32_t count
 {
     uint32_t buckets = index_count - 1;
 
-    if (index_count < 2 || (buckets & (buckets - 1)) != 0 || index[0] != 0 || index[buckets] != count)
+    if (index_count < 2 || (buckets & (buckets - 1)) != 0 || index[0] != 0 ||
+        index[buckets] != count)
         return false;
     for (uint32_t b = 0; b < buckets; b++)
         if (index[b + 1] < index[b] || index[b + 1] - index[b] > IMAGE_BUCKET_MAX)
@@ -317,7 +319,8 @@ static const char *check_recipients(const struct policy *p)
     const uint32_t *index = image_at(p, SECTION_RECIPIENT_INDEX);
     uint32_t buckets = image_count(p, SECTION_RECIPIENT_INDEX) - 1;
 
-    if (!index_ok(index, image_count(p, SECTION_RECIPIENT_INDEX), image_count(p, SECTION_RECIPIENTS)))
+    if (!index_ok(index, image_count(p, SECTION_RECIPIENT_INDEX),
+                  image_count(p, SECTION_RECIPIENTS)))
         return "policy image recipient index is wrong";
     for (uint32_t b = 0; b < buckets; b++)
         for (uint32_t i = index[b]; i < index[b + 1]; i++)
@@ -335,8 +338,9 @@ static const char *check_routes(const struct policy *p)
     if (image_count(p, SECTION_ROUTES) > IMAGE_ROUTES_MAX)
         return "policy image has too many routes";
     for (uint32_t i = 0; i < image_count(p, SECTION_ROUTES); i++)
-        if (!string_ok(p, routes[i].name) || (uint64_t)routes[i].targets_first +
-            routes[i].targets_count > image_count(p, SECTION_TARGETS))
+        if (!string_ok(p, routes[i].name) ||
+            (uint64_t)routes[i].targets_first + routes[i].targets_count >
+                image_count(p, SECTION_TARGETS))
             return "policy image route is wrong";
     for (uint32_t i = 0; i < image_count(p, SECTION_TARGETS); i++)
         if (!string_ok(p, targets[i].url))

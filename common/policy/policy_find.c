@@ -29,7 +29,8 @@ static uint32_t find_v4(const struct policy *p, const struct image_table *t, uin
 
 static uint32_t find_v6(const struct policy *p, const struct image_table *t, struct image_v6 key)
 {
-    const struct image_v6 *keys = (const struct image_v6 *)image_at(p, SECTION_V6_KEYS) + t->v6_first;
+    const struct image_v6 *keys =
+        (const struct image_v6 *)image_at(p, SECTION_V6_KEYS) + t->v6_first;
     const uint32_t *values = (const uint32_t *)image_at(p, SECTION_V6_VALUES) + t->v6_first;
     uint64_t k = 1;
 
@@ -37,8 +38,8 @@ static uint32_t find_v6(const struct policy *p, const struct image_table *t, str
         return IMAGE_NO_VALUE;
     while (k < t->v6_count) {
         __builtin_prefetch((const void *)((uintptr_t)keys + 4 * k * sizeof(*keys)));
-        k = 2 * k + ((keys[k].high < key.high) |
-                     ((keys[k].high == key.high) & (keys[k].low < key.low)));
+        k = 2 * k +
+            ((keys[k].high < key.high) | ((keys[k].high == key.high) & (keys[k].low < key.low)));
     }
     return values[undo_right_turns(k)];
 }
@@ -120,7 +121,8 @@ bool policy_find_local(const struct policy *p, const struct image_server *server
 static const struct image_domain *find_name(const struct policy *p, bool ours, struct span name)
 {
     enum image_section index_at = ours ? SECTION_DOMAIN_INDEX : SECTION_ROUTE_DOMAIN_INDEX;
-    const struct image_domain *domains = image_at(p, ours ? SECTION_DOMAINS : SECTION_ROUTE_DOMAINS);
+    const struct image_domain *domains =
+        image_at(p, ours ? SECTION_DOMAINS : SECTION_ROUTE_DOMAINS);
     const uint32_t *index = image_at(p, index_at);
     uint64_t mask = image_count(p, index_at) - 2u; /* 2^k buckets and the end */
     uint64_t bucket = policy_hash(image_header(p)->key, name) & mask;
@@ -184,6 +186,6 @@ bool policy_find_recipient(const struct policy *p, const struct image_domain *en
 
     if (policy_fingerprint(key, local_part, domain, false, &print) && find_print(p, print))
         return true;
-    return !span_equal(name, domain) &&
-           policy_fingerprint(key, local_part, name, true, &print) && find_print(p, print);
+    return !span_equal(name, domain) && policy_fingerprint(key, local_part, name, true, &print) &&
+           find_print(p, print);
 }

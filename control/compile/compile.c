@@ -17,7 +17,8 @@ _Static_assert((int)BARE_REFUSE == (int)CONF_BARE_REFUSE &&
                    (int)BARE_NORMALIZE == (int)CONF_BARE_NORMALIZE &&
                    (int)BARE_NOTE == (int)CONF_BARE_NOTE,
                "one order of bare-newline actions");
-_Static_assert((int)EARLY_REFUSE == (int)CONF_EARLY_REFUSE && (int)EARLY_NOTE == (int)CONF_EARLY_NOTE,
+_Static_assert((int)EARLY_REFUSE == (int)CONF_EARLY_REFUSE &&
+                   (int)EARLY_NOTE == (int)CONF_EARLY_NOTE,
                "one order of early-talker actions");
 
 /* Ranks at equal length: what denies comes first. */
@@ -60,7 +61,8 @@ static uint32_t connect_table(struct build *b, const struct conf_server *server)
 }
 
 /* Prefixes that are listed or not. */
-static void mark_all(struct build *b, struct prefixes *p, const struct conf_prefix *list, uint32_t n)
+static void mark_all(struct build *b, struct prefixes *p, const struct conf_prefix *list,
+                     uint32_t n)
 {
     prefixes_init(p);
     for (uint32_t i = 0; i < n; i++)
@@ -244,10 +246,10 @@ static void compile_limits(struct build *b)
     h->bare_default = (uint32_t)bare->by_default;
     prefixes_init(&p);
     for (uint32_t i = 0; i < bare->rules_count; i++)
-        prefixes_add(&p, &bare->rules[i].match,
-                     image_value((uint32_t)bare->rules[i].action,
-                                 build_rule(b, &bare->rules[i].where)),
-                     (uint8_t)bare->rules[i].action); /* the strictest first */
+        prefixes_add(
+            &p, &bare->rules[i].match,
+            image_value((uint32_t)bare->rules[i].action, build_rule(b, &bare->rules[i].where)),
+            (uint8_t)bare->rules[i].action); /* the strictest first */
     h->bare_table = table_of(b, TABLE_BARE, &p);
 }
 
@@ -286,8 +288,9 @@ int compile_policy(const struct conf *conf, const struct conf_opener *opener, ui
     if (rc == 0 && ret_error->count > 0)
         rc = -EINVAL;
     if (rc == 0 && b.too_large) {
-        conf_error_add(ret_error, NULL, "the policy is too large for an image; use fewer rules, "
-                                        "names or recipients");
+        conf_error_add(ret_error, NULL,
+                       "the policy is too large for an image; use fewer rules, "
+                       "names or recipients");
         rc = -EINVAL;
     }
     if (rc == 0)

@@ -34,7 +34,7 @@ void *build_add(struct build *b, enum image_section section, uint32_t n)
 {
     struct array *a = &b->section[section];
     uint64_t most = section == SECTION_STRINGS ? UINT32_MAX
-                  : section == SECTION_RULES   ? IMAGE_RULE_MASK
+                    : section == SECTION_RULES ? IMAGE_RULE_MASK
                                                : IMAGE_ELEMENTS_MAX;
     void *at;
 

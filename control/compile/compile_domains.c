@@ -13,10 +13,10 @@ _Static_assert((int)DOMAIN_AUTHORITATIVE == (int)CONF_AUTHORITATIVE &&
 
 /* A domain on its way into a bucket. */
 struct entry {
-    struct image_domain      image;
-    const char              *name;
+    struct image_domain image;
+    const char *name;
     const struct conf_where *where;
-    uint32_t                 bucket;
+    uint32_t bucket;
 };
 
 static uint32_t labels_of(const char *name)
@@ -99,8 +99,8 @@ static void choose_postmaster(struct build *b, const struct array *entries)
 
     h->postmaster_route = b->conf->bounces.route;
     for (size_t i = 0; i < entries->count; i++) {
-        uint32_t rank = e[i].image.type == DOMAIN_INTERNAL_RELAY ? DOMAIN_AUTHORITATIVE
-                                                                 : e[i].image.type;
+        uint32_t rank =
+            e[i].image.type == DOMAIN_INTERNAL_RELAY ? DOMAIN_AUTHORITATIVE : e[i].image.type;
 
         if (rank < best) {
             best = rank;

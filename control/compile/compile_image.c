@@ -98,14 +98,15 @@ static uint64_t lay_out(struct build *b, uint32_t buckets)
 static uint64_t fill(struct build *b, uint8_t *image, uint32_t buckets)
 {
     struct image_extent *recipients = &b->header.section[SECTION_RECIPIENTS];
-    uint32_t *index = (uint32_t *)(void *)(image + b->header.section[SECTION_RECIPIENT_INDEX].offset);
+    uint32_t *index =
+        (uint32_t *)(void *)(image + b->header.section[SECTION_RECIPIENT_INDEX].offset);
 
     for (unsigned s = 0; s < SECTIONS; s++)
         if (b->section[s].count > 0)
             memcpy(image + b->header.section[s].offset, b->section[s].ptr,
                    b->section[s].count * image_element_bytes[s]);
-    recipients->count = place_prints(b, index, buckets,
-                                     (struct image_print *)(void *)(image + recipients->offset));
+    recipients->count =
+        place_prints(b, index, buckets, (struct image_print *)(void *)(image + recipients->offset));
     b->header.total_bytes = recipients->offset + recipients->count * sizeof(struct image_print);
     memcpy(image, &b->header, sizeof(b->header));
     b->header.checksum = image_checksum(image, b->header.total_bytes);
@@ -121,8 +122,10 @@ static int check(struct build *b, const uint8_t *image, uint64_t bytes)
 
     if (policy_open(&policy, image, bytes, &why) == 0)
         return 0;
-    conf_error_add(b->error, NULL, "the compiled policy does not stand its own check (%s); report "
-                                   "this as a bug, with the configuration", why);
+    conf_error_add(b->error, NULL,
+                   "the compiled policy does not stand its own check (%s); report "
+                   "this as a bug, with the configuration",
+                   why);
     return -EINVAL;
 }
 
@@ -146,7 +149,8 @@ int build_image(struct build *b, struct compile_result *ret)
     }
     if (rc == 0 && ftruncate(fd, (off_t)bytes) != 0)
         rc = -errno;
-    if (rc == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0)
+    if (rc == 0 &&
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0)
         rc = -errno;
     if (rc != 0) {
         close(fd);
@@ -157,6 +161,7 @@ int build_image(struct build *b, struct compile_result *ret)
                                    .generation = b->header.generation,
                                    .rules = build_count(b, SECTION_RULES),
                                    .domains = build_count(b, SECTION_DOMAINS),
-                                   .recipients = (uint32_t)b->header.section[SECTION_RECIPIENTS].count};
+                                   .recipients =
+                                       (uint32_t)b->header.section[SECTION_RECIPIENTS].count};
     return 0;
 }

@@ -75,7 +75,8 @@ static address host_mask(unsigned width, unsigned bits)
     return bits == 0 ? all : (((address)1 << (width - bits)) - 1) & all;
 }
 
-void prefixes_add(struct prefixes *p, const struct conf_prefix *prefix, uint32_t value, uint8_t rank)
+void prefixes_add(struct prefixes *p, const struct conf_prefix *prefix, uint32_t value,
+                  uint8_t rank)
 {
     bool v4 = ip_is_v4(&prefix->ip);
     struct prefix *entry = array_add(v4 ? &p->v4 : &p->v6, 1);

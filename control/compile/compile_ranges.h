@@ -16,20 +16,20 @@ __extension__ typedef unsigned __int128 address;
 /* An array that grows by doubling; memory that runs out is a sticky failure. */
 struct array {
     uint8_t *ptr;
-    size_t   count, room;
-    size_t   element; /* bytes */
-    bool     no_memory;
+    size_t count, room;
+    size_t element; /* bytes */
+    bool no_memory;
 };
 
-void  array_init(struct array *a, size_t element);
-void  array_done(struct array *a);
+void array_init(struct array *a, size_t element);
+void array_done(struct array *a);
 void *array_add(struct array *a, size_t n); /* n zeroed elements, or NULL */
 
 struct prefix {
-    address  first;
+    address first;
     uint32_t value;
-    uint8_t  bits; /* of the family's 32 or 128 */
-    uint8_t  rank;
+    uint8_t bits; /* of the family's 32 or 128 */
+    uint8_t rank;
 };
 
 /* Prefixes of both families, as gathered. */
@@ -39,10 +39,11 @@ struct prefixes {
 
 void prefixes_init(struct prefixes *p);
 void prefixes_done(struct prefixes *p);
-void prefixes_add(struct prefixes *p, const struct conf_prefix *prefix, uint32_t value, uint8_t rank);
+void prefixes_add(struct prefixes *p, const struct conf_prefix *prefix, uint32_t value,
+                  uint8_t rank);
 
 struct range { /* from the end of the one before to last */
-    address  last;
+    address last;
     uint32_t value; /* IMAGE_NO_VALUE where no prefix holds */
 };
 

@@ -8,16 +8,16 @@
 #include "policy_hash.h"
 
 #define LINE_MAX_BYTES 1024u /* 64 + 1 + 255, quoted twice over, and a comment */
-#define READ_BYTES 65536u
+#define READ_BYTES     65536u
 
 struct reader {
-    struct build             *b;
+    struct build *b;
     const struct conf_domain *domain;
-    struct span               name;
-    struct conf_where         where;
-    uint8_t                   line[LINE_MAX_BYTES];
-    size_t                    len;
-    bool                      too_long;
+    struct span name;
+    struct conf_where where;
+    uint8_t line[LINE_MAX_BYTES];
+    size_t len;
+    bool too_long;
 };
 
 static void refuse(struct reader *r, size_t column, const char *what)
@@ -159,8 +159,9 @@ static void take_address(struct reader *r, uint8_t *line, size_t len, size_t col
     const char *why = NULL;
 
     if (line[0] == '@') {
-        refuse(r, column, "no local part before the @; to take every recipient of a domain give it "
-                          "type: external-relay");
+        refuse(r, column,
+               "no local part before the @; to take every recipient of a domain give it "
+               "type: external-relay");
         return;
     }
     used = local_part(span_of(line, len), local, &local_len, &at, &why);
@@ -177,16 +178,18 @@ static void take_address(struct reader *r, uint8_t *line, size_t len, size_t col
     line += used + 1;
     len -= used + 1;
     if (line[-1] != '@' || !domain_of(line, &len)) {
-        refuse(r, column + used, "this is no address; write local-part@domain, the domain in "
-                                 "letters, digits and hyphens (xn-- form)");
+        refuse(r, column + used,
+               "this is no address; write local-part@domain, the domain in "
+               "letters, digits and hyphens (xn-- form)");
         return;
     }
     domain = span_of(line, len);
     if (span_equal(domain, name) || (r->domain->subdomains && is_below(domain, name)))
         add(r, span_of(local, local_len), domain, false, column);
     else
-        refuse(r, column + used + 1, "address of another domain than the file is for; move it to "
-                                     "the recipients file of its own domain");
+        refuse(r, column + used + 1,
+               "address of another domain than the file is for; move it to "
+               "the recipients file of its own domain");
 }
 
 /* Where a comment starts: at a '#' after a blank, outside of quotes. */
@@ -281,10 +284,8 @@ void compile_recipients(struct build *b, const struct conf_domain *domain)
 {
     const struct conf_opener *opener = b->opener != NULL ? b->opener : &conf_opener_direct;
     const char *path = domain->recipients_file.text;
-    struct reader r = {.b = b,
-                       .domain = domain,
-                       .name = span_str(domain->name.text),
-                       .where = {.file = path}};
+    struct reader r = {
+        .b = b, .domain = domain, .name = span_str(domain->name.text), .where = {.file = path}};
     uint8_t *buffer;
     int fd, rc;
 

@@ -8,6 +8,7 @@
 
 /* Space from which nobody on the Internet can come (IANA special-purpose address registries;
  * multicast).  What is merely unassigned today counts as public. */
+/* clang-format off */
 static const struct {
     const char *prefix, *rfc;
 } reserved[] = {
@@ -38,17 +39,18 @@ static const struct {
     {"fec0::/10",       "RFC 3879: site local"           },
     {"ff00::/8",        "RFC 4291 s2.7: multicast"       },
 };
+/* clang-format on */
 
 struct origin {
     const struct conf_where *where;
-    const char              *what; /* in a message */
-    bool                     accepted;
-    address                  sum[2];
+    const char *what; /* in a message */
+    bool accepted;
+    address sum[2];
 };
 
 struct grant {
     address first, last;
-    size_t  origin;
+    size_t origin;
 };
 
 void relay_judge_init(struct relay_judge *judge)
@@ -90,9 +92,9 @@ static struct origin *origins_in(struct relay_judge *judge)
 
 /* Which of this server's origins a value of its relay table is a grant of; -1: of none. */
 struct server_origins {
-    size_t   first, fallback; /* of rule first_rule; of default: allow */
+    size_t first, fallback; /* of rule first_rule; of default: allow */
     uint32_t first_rule;
-    bool     default_allow;
+    bool default_allow;
 };
 
 static ptrdiff_t origin_of(const struct server_origins *o, uint32_t value)
@@ -160,8 +162,9 @@ static void judge_own_address(struct build *b, const struct conf_relay_rule *rul
                    conf_ip_text(&rule->match.ip, text));
 }
 
-void relay_judge_server(struct relay_judge *judge, struct build *b, const struct conf_server *server,
-                        const struct ranges *table, const struct ranges *deny, uint32_t first_rule)
+void relay_judge_server(struct relay_judge *judge, struct build *b,
+                        const struct conf_server *server, const struct ranges *table,
+                        const struct ranges *deny, uint32_t first_rule)
 {
     const struct conf_relay *relay = &server->relay;
     struct server_origins o = {judge->origins.count, judge->origins.count + relay->rules_count,
@@ -184,8 +187,10 @@ void relay_judge_server(struct relay_judge *judge, struct build *b, const struct
         .where = relay->default_where.line != 0 ? &relay->default_where : &relay->where,
         .what = "default: allow",
         .accepted = relay->i_accept_open_relay};
-    gather(judge, 0, &o, ranges_in(&table->v4), ranges_in(&deny->v4), ranges_in(&judge->reserved.v4));
-    gather(judge, 1, &o, ranges_in(&table->v6), ranges_in(&deny->v6), ranges_in(&judge->reserved.v6));
+    gather(judge, 0, &o, ranges_in(&table->v4), ranges_in(&deny->v4),
+           ranges_in(&judge->reserved.v4));
+    gather(judge, 1, &o, ranges_in(&table->v6), ranges_in(&deny->v6),
+           ranges_in(&judge->reserved.v6));
     for (uint32_t i = 0; i < relay->rules_count; i++) {
         /* A local address says nothing of where the client comes from: everyone. */
         uint32_t everyone = image_value(RELAY_ALLOW, first_rule + i);

@@ -12,8 +12,8 @@
 
 struct relay_judge {
     struct ranges reserved; /* value 0: not public space */
-    struct array  grants[2]; /* v4, v6 */
-    struct array  origins;   /* the rules they come from */
+    struct array grants[2]; /* v4, v6 */
+    struct array origins;   /* the rules they come from */
 };
 
 void relay_judge_init(struct relay_judge *judge);
@@ -21,8 +21,9 @@ void relay_judge_done(struct relay_judge *judge);
 
 /* One virtual server: its relay table as cut (values: RELAY_ALLOW or RELAY_DENY and a rule
  * numbered from first_rule in the order of relay.rules), and its deny list as cut. */
-void relay_judge_server(struct relay_judge *judge, struct build *b, const struct conf_server *server,
-                        const struct ranges *table, const struct ranges *deny, uint32_t first_rule);
+void relay_judge_server(struct relay_judge *judge, struct build *b,
+                        const struct conf_server *server, const struct ranges *table,
+                        const struct ranges *deny, uint32_t first_rule);
 
 /* Adds to the build's errors the worst rule if all together is too much. */
 void relay_judge_all(struct relay_judge *judge, struct build *b);

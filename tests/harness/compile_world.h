@@ -16,7 +16,7 @@
 #include "compile.h"
 #include "policy_image.h"
 
-#define WORLD_RULES 64
+#define WORLD_RULES   64
 #define WORLD_SERVERS 3
 #define WORLD_DOMAINS 16
 
@@ -25,28 +25,28 @@ struct world_file {
 };
 
 struct world {
-    struct conf              conf;
-    struct conf_port         port;
-    struct conf_prefix       address[3];
-    struct conf_server       server[WORLD_SERVERS];
-    struct conf_listen       listen[WORLD_SERVERS][2];
+    struct conf conf;
+    struct conf_port port;
+    struct conf_prefix address[3];
+    struct conf_server server[WORLD_SERVERS];
+    struct conf_listen listen[WORLD_SERVERS][2];
     struct conf_connect_rule connect[WORLD_SERVERS][WORLD_RULES];
-    struct conf_relay_rule   relay[WORLD_SERVERS][WORLD_RULES];
-    struct conf_prefix       deny[WORLD_SERVERS][WORLD_RULES];
-    struct conf_prefix       trusted[WORLD_SERVERS][WORLD_RULES];
-    struct conf_bare_rule    bare[WORLD_RULES];
-    struct conf_domain       domain[WORLD_DOMAINS];
-    struct conf_route        route[4];
-    struct conf_target       target[4][2];
+    struct conf_relay_rule relay[WORLD_SERVERS][WORLD_RULES];
+    struct conf_prefix deny[WORLD_SERVERS][WORLD_RULES];
+    struct conf_prefix trusted[WORLD_SERVERS][WORLD_RULES];
+    struct conf_bare_rule bare[WORLD_RULES];
+    struct conf_domain domain[WORLD_DOMAINS];
+    struct conf_route route[4];
+    struct conf_target target[4][2];
     struct conf_route_domain route_domain[4][8];
-    struct world_file        file[8];
-    uint32_t                 files;
-    struct conf_opener       opener;
-    struct conf_error        error;
+    struct world_file file[8];
+    uint32_t files;
+    struct conf_opener opener;
+    struct conf_error error;
     /* the image, once compiled */
     struct compile_result result;
-    void                 *image;
-    struct policy         policy;
+    void *image;
+    struct policy policy;
 };
 
 enum { ROUTE_INSIDE, ROUTE_REST, ROUTE_PARTNER, ROUTE_INTERNET };
@@ -132,8 +132,10 @@ static inline void world_server(struct world *w, const char *name, const char *v
         .hostname = world_text("mx1.example.net"),
         .connect_default = CONF_ALLOW,
         .connect_rules = w->connect[i],
-        .relay = {.where = world_line(50), .default_where = world_line(51),
-                  .rules = w->relay[i], .deny = w->deny[i]},
+        .relay = {.where = world_line(50),
+                  .default_where = world_line(51),
+                  .rules = w->relay[i],
+                  .deny = w->deny[i]},
         .greeting_wait_us = 1500,
         .greeting_early = CONF_EARLY_NOTE,
         .trusted = w->trusted[i],
@@ -143,7 +145,8 @@ static inline void world_server(struct world *w, const char *name, const char *v
 static inline void world_route(struct world *w, uint32_t i, const char *name, const char *url)
 {
     w->target[i][0] = (struct conf_target){.where = world_line(300), .url = url, .weight = 3};
-    w->target[i][1] = (struct conf_target){.where = world_line(300), .url = "discard:", .weight = 1};
+    w->target[i][1] =
+        (struct conf_target){.where = world_line(300), .url = "discard:", .weight = 1};
     w->route[i] = (struct conf_route){.where = world_line(300),
                                       .name = world_text(name),
                                       .to = w->target[i],
@@ -177,8 +180,14 @@ static inline struct world *world_new(void)
         .routes_count = 4,
         .bounces = {.route = ROUTE_REST},
         .bare_newline = {.by_default = CONF_BARE_REFUSE, .rules = w->bare},
-        .limits = {.message_bytes = 50u << 20, .recipients = 1000, .connections_per_client = 50,
-                   .bad_commands = 10, .hops = 100, .session_us = 1, .command_us = 2, .data_us = 3},
+        .limits = {.message_bytes = 50u << 20,
+                   .recipients = 1000,
+                   .connections_per_client = 50,
+                   .bad_commands = 10,
+                   .hops = 100,
+                   .session_us = 1,
+                   .command_us = 2,
+                   .data_us = 3},
     };
     world_route(w, ROUTE_INSIDE, "inside", "smtp://10.25.1.10:25");
     world_route(w, ROUTE_REST, "rest", "smtp://10.25.1.11:25");

@@ -47,10 +47,12 @@ static inline void walk_route(const struct policy *p, uint32_t route)
 
 static inline void walk_client(const struct policy *p, uint32_t server, const struct ip_addr *ip)
 {
-    static const char *const locals[] = {"user", "Postmaster", "a%b", "alice", "",
-                                         "01234567890123456789012345678901234567890123456789012345678901234"};
-    static const char *const domains[] = {"example.org", "a.b.c.sub.example.org", "", "[10.25.0.25]",
-                                          "[IPv6:fd25::25]", "[", "...", "foreign.example", "org"};
+    static const char *const locals[] = {
+        "user",  "Postmaster", "a%b",
+        "alice", "",           "01234567890123456789012345678901234567890123456789012345678901234"};
+    static const char *const domains[] = {"example.org",  "a.b.c.sub.example.org", "",
+                                          "[10.25.0.25]", "[IPv6:fd25::25]",       "[",
+                                          "...",          "foreign.example",       "org"};
     struct policy_who who = {.client = *ip, .local = *ip, .local_port = 25};
     uint32_t rule;
 

@@ -26,18 +26,23 @@ static int set_up(void **state)
     world_server(w, "inbound", "10.25.0.25", "fd25::25", 25);
     world_server(w, "other", "8.8.8.8", "fd25::25", 26);
     for (uint32_t i = 0; i < 12; i++) {
-        static const char *const prefixes[] = {"10.0.0.0/8", "10.25.0.0/24", "192.0.2.7", "fd00::/8",
-                                               "2001:db8::/32", "fd25::25"};
+        static const char *const prefixes[] = {"10.0.0.0/8", "10.25.0.0/24",  "192.0.2.7",
+                                               "fd00::/8",   "2001:db8::/32", "fd25::25"};
 
         world_add_connect(w, i % 2, prefixes[i / 2], (enum conf_connect)(i % 5), 20 + i);
         world_add_relay(w, i % 2, prefixes[i / 2], i % 3 != 0, 40 + i)->i_accept_open_relay = true;
     }
-    w->relay[1][6] = (struct conf_relay_rule){.kind = CONF_RELAY_LOCAL, .match = world_prefix("8.8.8.8", 3),
-                                              .allow = true, .i_accept_open_relay = true};
-    w->relay[1][7] = (struct conf_relay_rule){.kind = CONF_RELAY_LOCAL, .match = world_prefix("fd25::25", 3),
-                                              .allow = true, .i_accept_open_relay = true};
+    w->relay[1][6] = (struct conf_relay_rule){.kind = CONF_RELAY_LOCAL,
+                                              .match = world_prefix("8.8.8.8", 3),
+                                              .allow = true,
+                                              .i_accept_open_relay = true};
+    w->relay[1][7] = (struct conf_relay_rule){.kind = CONF_RELAY_LOCAL,
+                                              .match = world_prefix("fd25::25", 3),
+                                              .allow = true,
+                                              .i_accept_open_relay = true};
     w->server[1].relay.rules_count = 8;
-    w->bare[0] = (struct conf_bare_rule){world_prefix("10.0.0.0/8", 1), CONF_BARE_NOTE, world_line(1)};
+    w->bare[0] =
+        (struct conf_bare_rule){world_prefix("10.0.0.0/8", 1), CONF_BARE_NOTE, world_line(1)};
     w->conf.bare_newline.rules_count = 1;
     world_file(w, "/r", "user\nalice\nbob\ncarol\ndave\neve\nfrank\ngrace\nheidi\n");
     world_domain(w, "example.org", CONF_AUTHORITATIVE, "/r", true);
@@ -50,7 +55,8 @@ static int set_up(void **state)
     bytes = w->result.bytes;
     assert_int_equal(bytes % 16, 0);
     pages = (bytes + PAGE - 1) / PAGE;
-    area = mmap(NULL, (pages + 1) * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    area =
+        mmap(NULL, (pages + 1) * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_true(area != MAP_FAILED);
     assert_int_equal(mprotect(area + pages * PAGE, PAGE, PROT_NONE), 0);
     /* The image must start on a cache line: move its end as near to the guard as that lets. */
@@ -134,7 +140,8 @@ static void test_misplaced(void **state)
 
 static void test_any_word(void **state)
 {
-    static const uint32_t awkward[] = {0, 1, 2, 63, 64, 65, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff};
+    static const uint32_t awkward[] = {0,  1,          2,          63,         64,
+                                       65, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff};
     unsigned taken = 0, refused = 0;
     const char *why;
 
@@ -189,6 +196,7 @@ static void test_rows(void **state)
 
     (void)state;
     restore();
+    /* clang-format off */
     const struct {
         size_t      at;
         uint32_t    value;
@@ -277,6 +285,7 @@ static void test_rows(void **state)
         {AT(SECTION_ROUTES, struct image_route, 0, targets_first), UINT32_MAX, "policy image route is wrong"},
         {AT(SECTION_TARGETS, struct image_target, 0, url.bytes), UINT32_MAX, "policy image route target is wrong"},
     };
+    /* clang-format on */
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         why = "it was taken";

@@ -7,8 +7,8 @@
 #include "base_rand.h"
 
 #define POLICIES 20000
-#define CLIENTS 24
-#define RULES 14
+#define CLIENTS  24
+#define RULES    14
 
 static struct rand rng;
 
@@ -51,7 +51,7 @@ static struct conf_prefix random_prefix(uint32_t line)
 
     prefix.bits = v4 ? lengths4[below(12)] : lengths6[below(12)];
     for (unsigned bit = prefix.bits + (v4 ? 96u : 0u); bit < 128; bit++)
-        prefix.ip.octets[bit / 8] &= (uint8_t)~(1u << (7 - bit % 8));
+        prefix.ip.octets[bit / 8] &= (uint8_t) ~(1u << (7 - bit % 8));
     return prefix;
 }
 
@@ -73,7 +73,8 @@ static void random_world(struct world *w)
     s->connect_default = (enum conf_connect)below(4);
     s->connect_rules_count = below(RULES);
     for (uint32_t i = 0; i < s->connect_rules_count; i++)
-        w->connect[0][i] = (struct conf_connect_rule){random_prefix(i), (enum conf_connect)below(5), world_line(1000 + i)};
+        w->connect[0][i] = (struct conf_connect_rule){random_prefix(i), (enum conf_connect)below(5),
+                                                      world_line(1000 + i)};
     s->trusted_count = below(4);
     for (uint32_t i = 0; i < s->trusted_count; i++)
         w->trusted[0][i] = random_prefix(i);
@@ -81,14 +82,16 @@ static void random_world(struct world *w)
     s->relay.i_accept_open_relay = true;
     s->relay.rules_count = below(RULES);
     for (uint32_t i = 0; i < s->relay.rules_count; i++)
-        w->relay[0][i] = (struct conf_relay_rule){.match = random_prefix(i), .allow = below(2), .where = world_line(2000 + i)};
+        w->relay[0][i] = (struct conf_relay_rule){
+            .match = random_prefix(i), .allow = below(2), .where = world_line(2000 + i)};
     s->relay.deny_count = below(4);
     for (uint32_t i = 0; i < s->relay.deny_count; i++)
         w->deny[0][i] = random_prefix(3000 + i);
     w->conf.bare_newline.by_default = (enum conf_bare)below(3);
     w->conf.bare_newline.rules_count = below(RULES);
     for (uint32_t i = 0; i < w->conf.bare_newline.rules_count; i++)
-        w->bare[i] = (struct conf_bare_rule){random_prefix(i), (enum conf_bare)below(3), world_line(4000 + i)};
+        w->bare[i] = (struct conf_bare_rule){random_prefix(i), (enum conf_bare)below(3),
+                                             world_line(4000 + i)};
 }
 
 static uint32_t line_of(const struct world *w, uint32_t rule)
@@ -109,7 +112,8 @@ static void check_connect(struct world *w, const struct ip_addr *ip)
         if (!covers(&r->match, ip))
             continue;
         if (best == NULL || r->match.bits > best->match.bits ||
-            (r->match.bits == best->match.bits && best->action == CONF_ALLOW && r->action != CONF_ALLOW))
+            (r->match.bits == best->match.bits && best->action == CONF_ALLOW &&
+             r->action != CONF_ALLOW))
             best = r;
     }
     assert_int_equal((int)got, (int)(best != NULL ? best->action : s->connect_default));
@@ -120,7 +124,8 @@ static void check_relay(struct world *w, const struct ip_addr *ip)
 {
     const struct conf_relay *relay = &w->server[0].relay;
     struct policy_who who = {.client = *ip, .local = w->address[0].ip, .local_port = 25};
-    struct policy_answer a = policy_rcpt(&w->policy, 0, &who, span_str("a"), span_str("foreign.example"));
+    struct policy_answer a =
+        policy_rcpt(&w->policy, 0, &who, span_str("a"), span_str("foreign.example"));
     const struct conf_relay_rule *best = NULL;
     bool want = relay->default_allow, denied = false;
 
@@ -262,7 +267,8 @@ static void test_domains(void **state)
             for (uint32_t k = 0; k < w->conf.domains_count; k++) {
                 const struct conf_domain *d = &w->domain[k];
 
-                if ((strcmp(d->name.text, name) == 0 || (d->subdomains && is_below(name, d->name.text))) &&
+                if ((strcmp(d->name.text, name) == 0 ||
+                     (d->subdomains && is_below(name, d->name.text))) &&
                     (best == NULL || strlen(d->name.text) > strlen(best->name.text)))
                     best = d;
             }
@@ -272,7 +278,8 @@ static void test_domains(void **state)
                     longest = strlen(via[k]);
                     want = ROUTE_PARTNER + k % 2;
                 }
-            assert_int_equal(policy_route_of(&w->policy, span_str(name)), best != NULL ? best->route : want);
+            assert_int_equal(policy_route_of(&w->policy, span_str(name)),
+                             best != NULL ? best->route : want);
         }
     }
     world_free(w);
@@ -289,7 +296,8 @@ static void test_many(void **state)
     assert_non_null(rules);
     world_server(w, "inbound", "10.25.0.25", "fd25::25", 25);
     for (uint32_t i = 0; i < n; i++) { /* disjoint: a /28 each, and a /64 each */
-        struct ip_addr v6 = {.octets = {0x20, 0x01, 0, 0, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i}};
+        struct ip_addr v6 = {
+            .octets = {0x20, 0x01, 0, 0, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i}};
 
         rules[i] = (struct conf_connect_rule){.action = CONF_DROP, .where = world_line(i + 1)};
         rules[i].match.ip = i % 2 == 0 ? ip_from_v4(i * 33 << 4) : v6;

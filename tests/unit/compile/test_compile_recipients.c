@@ -18,12 +18,14 @@ static bool exists(const struct world *w, const char *local_part, const char *do
 {
     struct policy_who who = {.authenticated = true}; /* so that % is not refused */
 
-    return policy_rcpt(&w->policy, 0, &who, span_str(local_part), span_str(domain)).verdict == RCPT_ACCEPT;
+    return policy_rcpt(&w->policy, 0, &who, span_str(local_part), span_str(domain)).verdict ==
+           RCPT_ACCEPT;
 }
 
 static void test_taken(void **state)
 {
     static const char l64[] = "0123456789012345678901234567890123456789012345678901234567890123";
+    /* clang-format off */
     static const struct {
         const char *text;
         const char *local_part, *domain;
@@ -58,6 +60,7 @@ static void test_taken(void **state)
         {"user@a.example.org\n", "user", "b.a.example.org", true, false, 1},
         {l64, l64, "example.org", false, true, 1},
     };
+    /* clang-format on */
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -75,6 +78,7 @@ static void test_taken(void **state)
 static void test_refused(void **state)
 {
     char l65[67], long_line[1100];
+    /* clang-format off */
     const struct {
         const char *text, *want, *action;
         bool subdomains;
@@ -105,6 +109,7 @@ static void test_refused(void **state)
         {l65,                           "/r:1:1: local part longer",  "shorten",        false},
         {long_line,                     "/r:1:1: line longer",        "a line",         false},
     };
+    /* clang-format on */
 
     (void)state;
     memset(l65, 'x', 65);
@@ -115,7 +120,8 @@ static void test_refused(void **state)
         struct world *w = one_domain(rows[i].text, rows[i].subdomains);
 
         assert_int_equal(world_compile(w), -22);
-        if (w->error.count != 1 || strncmp(w->error.line[0], rows[i].want, strlen(rows[i].want)) != 0 ||
+        if (w->error.count != 1 ||
+            strncmp(w->error.line[0], rows[i].want, strlen(rows[i].want)) != 0 ||
             strstr(w->error.line[0], rows[i].action) == NULL)
             fail_msg("row %zu: %u lines, %s", i, w->error.count, w->error.line[0]);
         world_free(w);
@@ -205,9 +211,9 @@ static void test_many(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_taken),      cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_several),    cmocka_unit_test(test_unreadable),
-        cmocka_unit_test(test_apart),      cmocka_unit_test(test_many),
+        cmocka_unit_test(test_taken),   cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_several), cmocka_unit_test(test_unreadable),
+        cmocka_unit_test(test_apart),   cmocka_unit_test(test_many),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,6 +59,7 @@ static struct world *relay_world(void)
 
 static void test_rows(void **state)
 {
+    /* clang-format off */
     static const struct {
         const char *rules;
         uint32_t line;  /* refused, the worst rule's; 0: taken */
@@ -137,6 +138,7 @@ static void test_rows(void **state)
         {"allow 10.25.0.0/24; allow 10.25.0.26", 0, 0}, /* the neighbours */
         {"allow 10.25.0.25; allow 0.0.0.0/0", 1, 2},
     };
+    /* clang-format on */
     struct world *w = relay_world();
 
     (void)state;
@@ -200,9 +202,11 @@ static void test_random(void **state)
 
         add_rules(w, "");
         for (uint32_t i = 0, rules = 1 + (uint32_t)rand_below(&rng, 8); i < rules; i++) {
-            static const char *const words[] = {"allow", "allow", "allow", "allow!", "deny", "never"};
+            static const char *const words[] = {"allow",  "allow", "allow",
+                                                "allow!", "deny",  "never"};
             uint32_t bits = 13 + (uint32_t)rand_below(&rng, 8);
-            uint32_t v4 = (8u << 24 | (uint32_t)rand_below(&rng, 64) << 13) & UINT32_MAX << (32 - bits);
+            uint32_t v4 = (8u << 24 | (uint32_t)rand_below(&rng, 64) << 13) & UINT32_MAX
+                                                                                  << (32 - bits);
             char text[64];
 
             snprintf(text, sizeof(text), "%u:%s %u.%u.%u.0/%u", (unsigned)rand_below(&rng, 2),
@@ -220,7 +224,8 @@ static void test_random(void **state)
                 bool denied = false;
 
                 for (uint32_t i = 0; i < relay->deny_count; i++)
-                    denied |= (ip_to_v4(&relay->deny[i].ip) ^ v4) >> (32 - relay->deny[i].bits) == 0;
+                    denied |=
+                        (ip_to_v4(&relay->deny[i].ip) ^ v4) >> (32 - relay->deny[i].bits) == 0;
                 for (uint32_t i = 0; i < relay->rules_count; i++) {
                     const struct conf_relay_rule *r = &relay->rules[i];
 

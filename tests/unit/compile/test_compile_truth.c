@@ -51,9 +51,12 @@ static void set_up_servers(void)
     w->deny[OPEN][0] = world_prefix("10.6.0.0/16", 82);
     w->server[OPEN].relay.deny_count = 1;
 
-    w->bare[0] = (struct conf_bare_rule){world_prefix("10.25.7.0/24", 90), CONF_BARE_NOTE, world_line(90)};
-    w->bare[1] = (struct conf_bare_rule){world_prefix("10.25.7.0/24", 91), CONF_BARE_NORMALIZE, world_line(91)};
-    w->bare[2] = (struct conf_bare_rule){world_prefix("fd07::/16", 92), CONF_BARE_NOTE, world_line(92)};
+    w->bare[0] =
+        (struct conf_bare_rule){world_prefix("10.25.7.0/24", 90), CONF_BARE_NOTE, world_line(90)};
+    w->bare[1] = (struct conf_bare_rule){world_prefix("10.25.7.0/24", 91), CONF_BARE_NORMALIZE,
+                                         world_line(91)};
+    w->bare[2] =
+        (struct conf_bare_rule){world_prefix("fd07::/16", 92), CONF_BARE_NOTE, world_line(92)};
     w->conf.bare_newline.rules_count = 3;
 }
 
@@ -64,12 +67,13 @@ static int set_up(void **state)
     set_up_servers();
     world_file(w, "/org", "user\nAlice@Example.org\nodd%one\n\"john doe\"\n");
     world_file(w, "/partner", "known\nonly@deep.partner.example\n");
-    world_domain(w, "example.org", CONF_AUTHORITATIVE, "/org", false);            /* 100 */
-    world_domain(w, "partner.example", CONF_INTERNAL_RELAY, "/partner", true);    /* 101 */
-    world_domain(w, "external.example", CONF_EXTERNAL_RELAY, "", false);          /* 102 */
-    world_domain(w, "bad.example", CONF_DOMAIN_REFUSE, "", true);                 /* 103 */
-    world_domain(w, "own.bad.example", CONF_EXTERNAL_RELAY, "", true)->route = ROUTE_PARTNER; /* 104 */
-    world_domain(w, "empty.example", CONF_AUTHORITATIVE, "", true);               /* 105 */
+    world_domain(w, "example.org", CONF_AUTHORITATIVE, "/org", false);         /* 100 */
+    world_domain(w, "partner.example", CONF_INTERNAL_RELAY, "/partner", true); /* 101 */
+    world_domain(w, "external.example", CONF_EXTERNAL_RELAY, "", false);       /* 102 */
+    world_domain(w, "bad.example", CONF_DOMAIN_REFUSE, "", true);              /* 103 */
+    world_domain(w, "own.bad.example", CONF_EXTERNAL_RELAY, "", true)->route =
+        ROUTE_PARTNER;                                              /* 104 */
+    world_domain(w, "empty.example", CONF_AUTHORITATIVE, "", true); /* 105 */
     world_route_domain(w, ROUTE_PARTNER, "foreign.example");
     world_route_domain(w, ROUTE_REST, "far.foreign.example");
     world_route_domain(w, ROUTE_INTERNET, "net");
@@ -91,6 +95,7 @@ static uint32_t line_of(uint32_t rule)
 
 static void test_connect(void **state)
 {
+    /* clang-format off */
     static const struct {
         uint32_t server;
         const char *client;
@@ -121,6 +126,7 @@ static void test_connect(void **state)
         {SUBMISSION, "fd00::1",         CONNECT_REFUSE, 0 },
         {99,         "10.0.0.1",        CONNECT_REFUSE, 0 },
     };
+    /* clang-format on */
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -136,6 +142,7 @@ static void test_connect(void **state)
 static void test_recipients(void **state)
 {
     static const char in[] = "10.25.0.25", out[] = "8.8.8.8";
+    /* clang-format off */
     static const struct {
         uint32_t server;
         const char *client, *local;
@@ -238,6 +245,7 @@ static void test_recipients(void **state)
         {INBOUND, "10.1.1.1", in, false, "user", "[10.25.0.25]", RCPT_NO_ROUTE, NO, 60},
         {INBOUND, "10.1.1.1", in, false, "user", "sub.example.org", RCPT_NO_ROUTE, NO, 60},
     };
+    /* clang-format on */
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -249,10 +257,11 @@ static void test_recipients(void **state)
             policy_rcpt(&w->policy, rows[i].server, &who, span_str(rows[i].local_part),
                         span_str(rows[i].domain));
 
-        if (a.verdict != rows[i].want || a.route != rows[i].route || line_of(a.rule) != rows[i].line)
+        if (a.verdict != rows[i].want || a.route != rows[i].route ||
+            line_of(a.rule) != rows[i].line)
             fail_msg("row %zu, %s@%s from %s at %u: verdict %d route %u line %u", i,
-                     rows[i].local_part, rows[i].domain, rows[i].client, rows[i].server,
-                     a.verdict, a.route, line_of(a.rule));
+                     rows[i].local_part, rows[i].domain, rows[i].client, rows[i].server, a.verdict,
+                     a.route, line_of(a.rule));
         if (a.verdict == RCPT_ACCEPT)
             assert_int_equal(policy_route_for(&w->policy, span_str(rows[i].local_part),
                                               span_str(rows[i].domain)),
@@ -262,6 +271,7 @@ static void test_recipients(void **state)
 
 static void test_routes(void **state)
 {
+    /* clang-format off */
     static const struct {
         const char *domain;
         uint32_t want;
@@ -273,18 +283,22 @@ static void test_routes(void **state)
         {"[10.25.0.25]",          ROUTE_INSIDE  }, {"[10.25.0.99]",    POLICY_NONE  },
         {"net",                   ROUTE_INTERNET}, {"unknown.example", POLICY_NONE  },
     };
+    /* clang-format on */
     uint32_t weight = 0;
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         assert_int_equal(policy_route_of(&w->policy, span_str(rows[i].domain)), rows[i].want);
-    assert_int_equal(policy_route_for(&w->policy, span_str("other"), span_str("partner.example")), ROUTE_REST);
-    assert_int_equal(policy_route_for(&w->policy, span_str("known"), span_str("partner.example")), ROUTE_INSIDE);
+    assert_int_equal(policy_route_for(&w->policy, span_str("other"), span_str("partner.example")),
+                     ROUTE_REST);
+    assert_int_equal(policy_route_for(&w->policy, span_str("known"), span_str("partner.example")),
+                     ROUTE_INSIDE);
     assert_int_equal(policy_route_by_name(&w->policy, span_str("partner")), ROUTE_PARTNER);
     assert_int_equal(policy_route_by_name(&w->policy, span_str("none")), POLICY_NONE);
     assert_int_equal(policy_route(&w->policy, ROUTE_PARTNER).targets, 2);
     assert_true(span_equal(policy_route(&w->policy, ROUTE_PARTNER).name, span_str("partner")));
-    assert_true(span_equal(policy_route_target(&w->policy, ROUTE_PARTNER, 0, &weight), span_str("maildir:/mail")));
+    assert_true(span_equal(policy_route_target(&w->policy, ROUTE_PARTNER, 0, &weight),
+                           span_str("maildir:/mail")));
     assert_int_equal(weight, 3);
     assert_int_equal(policy_route_target(&w->policy, ROUTE_PARTNER, 2, &weight).len, 0);
     assert_int_equal(policy_route(&w->policy, 4).targets, 0);
@@ -309,6 +323,7 @@ static void test_default_route(void **state)
 
 static void test_rest(void **state)
 {
+    /* clang-format off */
     static const struct {
         const char *client;
         enum policy_bare_newline bare;
@@ -318,7 +333,9 @@ static void test_rest(void **state)
         {"10.25.7.1", BARE_NORMALIZE, false}, {"fd07::1",   BARE_NOTE,   false},
         {"fd00:1::9", BARE_REFUSE,    true },
     };
-    struct ip_addr v4 = world_ip("10.25.0.25"), v6 = world_ip("fd25::25"), no = world_ip("10.25.0.26");
+    /* clang-format on */
+    struct ip_addr v4 = world_ip("10.25.0.25"), v6 = world_ip("fd25::25"),
+                   no = world_ip("10.25.0.26");
     struct policy_limits limits;
     struct policy_server server = policy_server(&w->policy, INBOUND);
 
@@ -392,9 +409,9 @@ static void test_twice(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_connect),       cmocka_unit_test(test_recipients),
-        cmocka_unit_test(test_routes),        cmocka_unit_test(test_default_route),
-        cmocka_unit_test(test_rest),          cmocka_unit_test(test_postmaster_alone),
+        cmocka_unit_test(test_connect), cmocka_unit_test(test_recipients),
+        cmocka_unit_test(test_routes),  cmocka_unit_test(test_default_route),
+        cmocka_unit_test(test_rest),    cmocka_unit_test(test_postmaster_alone),
         cmocka_unit_test(test_twice),
     };
 

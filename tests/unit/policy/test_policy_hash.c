@@ -26,6 +26,7 @@ static bool alike(struct image_print a, struct image_print b)
 
 static void test_fingerprint(void **state)
 {
+    /* clang-format off */
     static const struct {
         const char *local_part, *domain;
         bool below, like; /* like user@example.org */
@@ -39,6 +40,7 @@ static void test_fingerprint(void **state)
         {"use",   "rexample.org", false, false},
         {"user",  "example.orf",  false, false},
     };
+    /* clang-format on */
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -46,7 +48,8 @@ static void test_fingerprint(void **state)
                                print_of("user", "example.org", false)),
                          rows[i].like);
     /* Only ASCII letters have a lower case here. */
-    assert_false(alike(print_of("\xc3\x84", "example.org", false), print_of("\xc3\xa4", "example.org", false)));
+    assert_false(alike(print_of("\xc3\x84", "example.org", false),
+                       print_of("\xc3\xa4", "example.org", false)));
     assert_false(alike(print_of("@", "x", false), print_of("`", "x", false)));
     assert_false(alike(print_of("[", "x", false), print_of("{", "x", false)));
 }
@@ -59,12 +62,15 @@ static void test_bounds(void **state)
     (void)state;
     memset(long_text, 'a', sizeof(long_text));
     for (size_t n = 0; n < sizeof(long_text); n++) {
-        assert_int_equal(policy_fingerprint(key, span_of(long_text, n), span_str("x"), false, &print),
-                         n >= 1 && n <= IMAGE_LOCAL_PART_MAX);
-        assert_int_equal(policy_fingerprint(key, span_str("x"), span_of(long_text, n), true, &print),
-                         n >= 1 && n <= IMAGE_DOMAIN_MAX);
+        assert_int_equal(
+            policy_fingerprint(key, span_of(long_text, n), span_str("x"), false, &print),
+            n >= 1 && n <= IMAGE_LOCAL_PART_MAX);
+        assert_int_equal(
+            policy_fingerprint(key, span_str("x"), span_of(long_text, n), true, &print),
+            n >= 1 && n <= IMAGE_DOMAIN_MAX);
     }
-    assert_true(policy_fingerprint(key, span_of(long_text, 64), span_of(long_text, 255), true, &print));
+    assert_true(
+        policy_fingerprint(key, span_of(long_text, 64), span_of(long_text, 255), true, &print));
 }
 
 static void test_key(void **state)
@@ -73,7 +79,8 @@ static void test_key(void **state)
     struct image_print print;
 
     (void)state;
-    assert_true(policy_fingerprint(other, span_str("user"), span_str("example.org"), false, &print));
+    assert_true(
+        policy_fingerprint(other, span_str("user"), span_str("example.org"), false, &print));
     assert_false(alike(print, print_of("user", "example.org", false)));
     assert_int_not_equal(policy_hash(key, span_str("a")), policy_hash(other, span_str("a")));
 }
@@ -98,7 +105,8 @@ static void test_no_image(void **state)
     /* All right but empty: no table for bare newlines. */
     struct image_header *h = (struct image_header *)(void *)image;
 
-    *h = (struct image_header){.magic = IMAGE_MAGIC, .abi = IMAGE_ABI, .header_bytes = sizeof(*h), .total_bytes = room};
+    *h = (struct image_header){
+        .magic = IMAGE_MAGIC, .abi = IMAGE_ABI, .header_bytes = sizeof(*h), .total_bytes = room};
     for (unsigned s = 0; s < SECTIONS; s++)
         h->section[s].offset = 512;
     h->checksum = image_checksum(image, room);
