@@ -28,30 +28,46 @@ static inline struct ip_addr addr4(uint32_t host)
 
 static inline struct ip_addr addr6(uint8_t host)
 {
-    struct ip_addr a = {.octets = {0xfd, 0x25}};
+    struct ip_addr a = {
+        .octets = {0xfd, 0x25}
+    };
 
     a.octets[15] = host;
     return a;
 }
 
 enum base {
-    B_SYN4, B_SYN6, B_ECHO4, B_ECHO6, B_ARP, B_ARP_REPLY, B_NS, B_NA, B_ERROR4, B_ERROR6,
-    B_FRAGMENT4, B_FRAGMENT6, B_MLD, BASES
+    B_SYN4,
+    B_SYN6,
+    B_ECHO4,
+    B_ECHO6,
+    B_ARP,
+    B_ARP_REPLY,
+    B_NS,
+    B_NA,
+    B_ERROR4,
+    B_ERROR6,
+    B_FRAGMENT4,
+    B_FRAGMENT6,
+    B_MLD,
+    BASES
 };
 
 static inline size_t base_tcp(uint8_t *out, bool v4)
 {
-    struct tcp_seg seg = {.key = {.local_port = 40000, .remote_port = 25}, /* the client's view */
-                          .seq = 0x01020304,
-                          .flags = TCP_SYN,
-                          .window = 64240,
-                          .has_mss = true,
-                          .mss = 1460,
-                          .has_sack_permitted = true,
-                          .has_timestamps = true,
-                          .ts_val = 7,
-                          .has_wscale = true,
-                          .wscale = 7};
+    struct tcp_seg seg = {
+        .key = {.local_port = 40000, .remote_port = 25}, /* the client's view */
+        .seq = 0x01020304,
+        .flags = TCP_SYN,
+        .window = 64240,
+        .has_mss = true,
+        .mss = 1460,
+        .has_sack_permitted = true,
+        .has_timestamps = true,
+        .ts_val = 7,
+        .has_wscale = true,
+        .wscale = 7
+    };
     struct ip_addr src = v4 ? addr4(9) : addr6(9), dst = v4 ? addr4(25) : addr6(0x25);
     size_t header = wire_tcp_header_bytes(&seg);
     size_t n = wire_eth_write(out, edge_mac, client_mac, 0, v4 ? ETH_IP4 : ETH_IP6);
@@ -130,8 +146,13 @@ static inline size_t base_nd(uint8_t *out, bool ns)
 
 static inline size_t base_mld(uint8_t *out)
 {
-    struct ip_addr src = {.octets = {0xfe, 0x80, [15] = 1}}, dst = ip6_all_nodes;
-    static const uint8_t query[36] = {IP_ICMP6, 0, 5, 2, 0, 0, 1, 0, ICMP6_MLD_QUERY, 0, 0, 0, 0x27, 0x10};
+    struct ip_addr src =
+                       {
+                           .octets = {0xfe, 0x80, [15] = 1}
+    },
+                   dst = ip6_all_nodes;
+    static const uint8_t query[36] = {IP_ICMP6,        0, 5, 2, 0,    0,   1, 0,
+                                      ICMP6_MLD_QUERY, 0, 0, 0, 0x27, 0x10};
     uint8_t mac[6];
     size_t n;
 

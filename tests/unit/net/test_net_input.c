@@ -38,7 +38,8 @@ static struct net_result input(const uint8_t *frame, size_t n)
     struct net_result ret = {.drop = NET_DROPS};
 
     (void)net_flow_hash(net, 0, guarded(frame, n));
-    net_input(net, 0, guarded(frame, n), false, (struct usec){1000000}, answer, sizeof(answer), &ret);
+    net_input(net, 0, guarded(frame, n), false, (struct usec){1000000}, answer, sizeof(answer),
+              &ret);
     if (ret.verdict == NET_DROP) {
         assert_true(ret.drop < NET_DROPS);
         seen[ret.drop] = true;
@@ -51,7 +52,7 @@ struct poke {
     uint8_t value;
 };
 
-/* clang-format off: one row a line */
+/* clang-format off */
 static const struct row {
     const char *name;
     enum base base;
@@ -87,7 +88,8 @@ static const struct row {
      NET_DROP_IP_HEADER},
     {"IPv4 checksum", B_SYN4, P({24, 0}), false, 0, NET_DROP_IP_CHECKSUM},
     {"IPv4 options", B_SYN4, P({14, 0x46}), true, 0, NET_DROP_IP_OPTIONS},
-    {"IPv6 option that discards", B_FRAGMENT6, P({20, 60}, {56, 0x5e}), false, 0, NET_DROP_IP_OPTIONS},
+    {"IPv6 option that discards", B_FRAGMENT6, P({20, 60}, {56, 0x5e}), false, 0,
+     NET_DROP_IP_OPTIONS},
     {"source route", B_SYN4, P({14, 0x46}, {34, 131}), true, 0, NET_DROP_IP_ROUTE},
     {"type 0 routing header", B_FRAGMENT6, P({20, 43}), false, 0, NET_DROP_IP_ROUTE},
     {"from 127.25.0.9", B_SYN4, P({26, 127}), true, 0, NET_DROP_MARTIAN},
@@ -154,7 +156,8 @@ static const struct row {
      NET_DROP_ICMP_QUOTE},
     {"MTU 67", B_ERROR4, P({35, 4}, {41, 67}), true, 0, NET_DROP_ICMP_MTU},
     {"MTU as ours", B_ERROR4, P({35, 4}, {40, 0x05}, {41, 0xdc}), true, 0, NET_DROP_ICMP_MTU},
-    {"MTU 1279, IPv6", B_ERROR6, P({54, 2}, {55, 0}, {60, 4}, {61, 255}), true, 0, NET_DROP_ICMP_MTU},
+    {"MTU 1279, IPv6", B_ERROR6, P({54, 2}, {55, 0}, {60, 4}, {61, 255}), true, 0,
+     NET_DROP_ICMP_MTU},
     {"MTU beyond 16 bits", B_ERROR6, P({54, 2}, {55, 0}, {58, 1}, {60, 5}), true, 0,
      NET_DROP_ICMP_MTU},
     {"ARP cut off", B_ARP, NONE, false, -1, NET_DROP_ARP_BAD},
@@ -173,7 +176,8 @@ static const struct row {
     {"our ARP", B_ARP, P({27, 0x25}, {31, 25}, {41, 1}), false, 0, NET_DROP_OWN_ECHO},
     {"our ARP probe", B_ARP, P({27, 0x25}, {28, 0}, {29, 0}, {31, 0}), false, 0, NET_DROP_OWN_ECHO},
     {"our NA", B_NA, P({77, 0x25}, {85, 0x25}), true, 0, NET_DROP_OWN_ECHO},
-    {"our NS", B_NS, P({11, 0x25}, {19, 24}, {22, 0}, {23, 0}, {37, 0}), true, 78, NET_DROP_OWN_ECHO},
+    {"our NS", B_NS, P({11, 0x25}, {19, 24}, {22, 0}, {23, 0}, {37, 0}), true, 78,
+     NET_DROP_OWN_ECHO},
     {"ARP reply nobody asked for", B_ARP_REPLY, NONE, false, 0, NET_DROP_NEIGHBOUR_UNASKED},
     {"NA nobody asked for", B_NA, NONE, false, 0, NET_DROP_NEIGHBOUR_UNASKED},
     {"NS from off-link", B_NS, P({21, 254}), true, 0, NET_DROP_ND_HOP_LIMIT},
@@ -228,10 +232,12 @@ static void drops(void **state)
 }
 
 static const enum net_verdict base_verdicts[BASES] = {
-    [B_SYN4] = NET_TCP,           [B_SYN6] = NET_TCP,           [B_ECHO4] = NET_ANSWER,
-    [B_ECHO6] = NET_ANSWER,       [B_ARP] = NET_ANSWER,         [B_ARP_REPLY] = NET_DROP,
-    [B_NS] = NET_ANSWER,          [B_NA] = NET_DROP,            [B_ERROR4] = NET_ICMP,
-    [B_ERROR6] = NET_ICMP,        [B_FRAGMENT4] = NET_FRAGMENT, [B_FRAGMENT6] = NET_FRAGMENT,
+    [B_SYN4] = NET_TCP,           [B_SYN6] = NET_TCP,
+    [B_ECHO4] = NET_ANSWER,       [B_ECHO6] = NET_ANSWER,
+    [B_ARP] = NET_ANSWER,         [B_ARP_REPLY] = NET_DROP,
+    [B_NS] = NET_ANSWER,          [B_NA] = NET_DROP,
+    [B_ERROR4] = NET_ICMP,        [B_ERROR6] = NET_ICMP,
+    [B_FRAGMENT4] = NET_FRAGMENT, [B_FRAGMENT6] = NET_FRAGMENT,
     [B_MLD] = NET_LEARNED,
 };
 
@@ -415,7 +421,7 @@ static void duplicate(void **state)
     (void)state;
     fresh_edge();
     (void)net_tick(net, (struct usec){0}, out, sizeof(out), &port); /* starts the clock */
-    frame[77] = 0x25; /* target: ours */
+    frame[77] = 0x25;                                               /* target: ours */
     fix_sums(frame, n);
     assert_int_equal(input(frame, n).drop, NET_DROP_ADDRESS_CONFLICT);
     assert_int_equal(net_address_state(net, 0, 1), NET_ADDRESS_DUPLICATE);

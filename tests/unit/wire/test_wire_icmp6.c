@@ -48,7 +48,7 @@ static void discovery(void **state)
 
 static void discovery_options(void **state)
 {
-/* clang-format off: one row a line */
+    /* clang-format off */
     static const struct {
         const char *name;
         uint8_t bytes[24];
@@ -64,7 +64,7 @@ static void discovery_options(void **state)
         {"past the end", {1, 2, 2, 3, 4, 5, 6, 7}, 8, WIRE_OPTIONS, false},
         {"one byte", {1}, 1, WIRE_OPTIONS, false},
     };
-/* clang-format on */
+    /* clang-format on */
     uint8_t bytes[64];
     struct wire_nd nd;
 

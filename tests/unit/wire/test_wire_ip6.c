@@ -19,8 +19,12 @@
 
 static size_t build(uint8_t *p, uint8_t next, const uint8_t *extensions, size_t n)
 {
-    static const struct ip_addr src = {.octets = {0xfd, 0x25, [15] = 1}};
-    static const struct ip_addr dst = {.octets = {0xfd, 0x25, [15] = 0x25}};
+    static const struct ip_addr src = {
+        .octets = {0xfd, 0x25, [15] = 1}
+    };
+    static const struct ip_addr dst = {
+        .octets = {0xfd, 0x25, [15] = 0x25}
+    };
 
     wire_ip6_write(p, &src, &dst, next, 0x12, 0xabcde, 7, (uint16_t)(n + PAYLOAD_BYTES));
     memcpy(p + 40, extensions, n);
@@ -28,7 +32,7 @@ static size_t build(uint8_t *p, uint8_t next, const uint8_t *extensions, size_t 
     return 40 + n + PAYLOAD_BYTES;
 }
 
-/* clang-format off: one row a line */
+/* clang-format off */
 static const struct {
     const char *name;
     uint8_t next;

@@ -14,7 +14,7 @@
 
 enum { MSS = 1, WSCALE = 2, SACK_OK = 4, TS = 8, SACK1 = 16, SACK4 = 32 };
 
-/* clang-format off: one row a line */
+/* clang-format off */
 static const struct {
     const char *name;
     uint8_t flags;
