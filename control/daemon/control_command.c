@@ -127,18 +127,26 @@ static json_t *member_or_null(json_t *answer, const char *member)
     return value != NULL ? json_incref(value) : json_null();
 }
 
-static const char *intake_of(const struct control *c, const struct pending *p)
+/* One of the figures that were gathered last. */
+static uint64_t figure(const struct control *c, const char *name)
 {
-    json_t *open = json_object_get(p->answer[1], "intake");
+    for (uint32_t i = 0; i < c->metrics.rows_count; i++)
+        if (strcmp(c->metrics.rows[i].name, name) == 0)
+            return c->metrics.rows[i].value;
+    return 0;
+}
 
+static const char *intake_of(struct control *c, const struct pending *p)
+{
     if (c->links.peers[IPC_DATAPLANE].fd < 0)
         return "down";
     if (json_is_true(json_object_get(p->answer[0], "draining")))
         return "draining";
     if (c->links.peers[IPC_QUEUE].fd < 0)
         return "deferring: the queue process is not running";
-    if (json_is_string(open))
-        return json_string_value(open);
+    control_gather(c);
+    if (figure(c, "sluice_queue_shut") != 0)
+        return "deferring: the queue takes no more (disk or limit)";
     return p->answer[0] != NULL && p->answer[1] != NULL ? "open" : "unknown";
 }
 

@@ -311,6 +311,10 @@ static void figures_add(struct deliver *d, const struct work *w)
     }
     if (any)
         deliver_count(&d->stats, DELIVER_bytes, w->attempt.head.content_bytes);
+    if (any && w->target.kind == TARGET_DISCARD) {
+        deliver_count(&d->stats, DELIVER_discarded, 1);
+        deliver_count(&d->stats, DELIVER_discarded_digest, w->attempt.head.content_crc);
+    }
     deliver_count(&d->stats, DELIVER_bad_content, w->bad_content);
     deliver_count(&d->stats, DELIVER_eightbit, w->eightbit);
     histogram_add(d->stats.took, usec_since(w->started, d->now));
