@@ -21,8 +21,11 @@ static void look_through(const struct conf *conf)
     must(conf_files(conf, &files)[0].kind == CONF_FILE_CONFIG && files > 0);
     must(conf->dataplane.ports_count > 0 && conf->dataplane.ports_count <= CONF_PORTS_MAX);
     must(conf->bounces.route < conf->routes_count);
-    for (uint32_t i = 0; i < conf->domains_count; i++)
-        must((conf->domains[i].type == CONF_DOMAIN_REFUSE) == (conf->domains[i].route == CONF_NONE));
+    for (uint32_t i = 0; i < conf->domains_count; i++) {
+        const struct conf_domain *d = &conf->domains[i];
+
+        must((d->type == CONF_DOMAIN_REFUSE) == (d->route == CONF_NONE));
+    }
     for (uint32_t i = 0; i < conf->routes_count; i++)
         for (uint32_t t = 0; t < conf->routes[i].to_count; t++)
             must(strlen(conf->routes[i].to[t].url) > 0 && conf->routes[i].to[t].weight > 0);

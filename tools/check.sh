@@ -1,0 +1,216 @@
+#!/bin/bash
+# check.sh - builds Sluice every way it must build and runs every test.
+#
+#   tools/check.sh            everything
+#   tools/check.sh --quick    in under 5 minutes: without the clang build, the fuzzers, the
+#                             thread sanitizer and the long end-to-end tests
+#
+# Run as root: packages are installed (tools/deps.sh), and the end-to-end tests make network
+# namespaces of their own.  The last line is `N passed, N failed, N skipped`; the exit status is 0
+# only if none failed.  A skip that tests/skips.txt does not list counts as a failure.
+# What each step printed is under build/check/logs/, its results under build/check/results/.
+set -uo pipefail
+top=$(cd "$(dirname "$0")/.." && pwd)
+cd "$top" || exit 1
+
+die() { printf 'check.sh: %s\n' "$*" >&2; exit 1; }
+
+quick=false
+for arg in "$@"; do
+    case $arg in
+    --quick) quick=true ;;
+    *) sed -n '2,11p' "$0" >&2; exit 2 ;;
+    esac
+done
+[ "$(id -u)" = 0 ] || die "must run as root (packages, network namespaces): sudo tools/check.sh"
+
+# End-to-end tests that --quick leaves out; a new one runs always until it is named here.
+long_e2e="test_af_xdp test_kill test_steady test_workers test_af_packet"
+fuzz_seconds=10
+e2e_seconds=1800
+
+out=$top/build/check
+results=$out/results
+logs=$out/logs
+jobs=$(nproc)
+rm -rf "$results" "$logs"
+mkdir -p "$results" "$logs"
+start=$SECONDS
+
+say() { printf '[%4d s] %s\n' $((SECONDS - start)) "$*"; }
+
+# step NAME COMMAND...: a step that is one test: it works or it does not.
+step() {
+    local name=$1 status=0
+    shift
+    say "$name"
+    "$@" >"$logs/$name.log" 2>&1 </dev/null || status=$?
+    if [ $status = 0 ]; then
+        echo "ok 1 - $name" >"$results/$name.tap"
+    else
+        echo "not ok 1 - $name" >"$results/$name.tap"
+        tail -n 20 "$logs/$name.log" | sed 's/^/    /'
+    fi
+    return $status
+}
+
+# tap NAME COMMAND...: a program that prints TAP lines.
+tap() {
+    local name=$1 status=0
+    shift
+    say "$name"
+    "$@" >"$results/$name.tap" 2>"$logs/$name.log" </dev/null || status=$?
+    echo "exit: $status" >>"$results/$name.tap"
+    [ $status = 0 ] || grep -hE '^(not ok|#|Bail)' "$results/$name.tap" | head -n 40 | sed 's/^/    /'
+}
+
+# configure DIR OPTIONS...: makes the build directory, or another where the options are not those
+# it was made with.
+configure() {
+    local dir=$1
+    shift
+    if [ -f "$dir/build.ninja" ] && { [ "$dir" = build ] || [ "$(cat "$dir/check-options" 2>/dev/null)" = "$*" ]; }; then
+        meson setup --reconfigure "$dir" >/dev/null
+        return
+    fi
+    [ "$dir" = build ] || rm -rf "$dir"
+    meson setup "$dir" "$top" "$@" || return 1
+    echo "$*" >"$dir/check-options"
+}
+
+build() { # build DIR OPTIONS...
+    configure "$@" && ninja -j "$jobs" -C "$1"
+}
+
+# build_some DIR "TARGET..." OPTIONS...
+build_some() {
+    local dir=$1 targets=$2
+    shift 2
+    # shellcheck disable=SC2086 # a list of words
+    configure "$dir" "$@" && ninja -j "$jobs" -C "$dir" $targets
+}
+
+# meson_tests NAME DIR SUITE...: the results of a build's own tests.
+meson_tests() {
+    local name=$1 dir=$2 suites=()
+    shift 2
+    for s in "$@"; do
+        suites+=(--suite "$s")
+    done
+    say "$name"
+    rm -f "$dir/meson-logs/testlog.json"
+    meson test -C "$dir" --no-rebuild --num-processes "$jobs" "${suites[@]}" >"$logs/$name.log" 2>&1 </dev/null ||
+        grep -E '^ *[0-9]+/[0-9]+ .*(FAIL|TIMEOUT|ERROR)' "$logs/$name.log" | sed 's/^/    /'
+    if [ -f "$dir/meson-logs/testlog.json" ]; then
+        cp "$dir/meson-logs/testlog.json" "$results/$name.json"
+        cp "$dir/meson-logs/testlog.txt" "$logs/$name.txt"
+    else
+        echo "not ok 1 - $name: no tests ran" >"$results/$name.tap"
+    fi
+}
+
+# Each fuzz target for a while, two at a time; what it finds is added to build/check/fuzz/.
+fuzz_one() {
+    local program=$1 name target status=0
+    name=$(basename "$program")
+    target=${name#fuzz_}
+    mkdir -p "$out/fuzz/$target" "$out/fuzz-crashes"
+    "$program" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=4096 -print_final_stats=1 \
+        -artifact_prefix="$out/fuzz-crashes/$target-" "$out/fuzz/$target" "$top/tests/fuzz/corpus/$target" \
+        >"$logs/fuzz-$target.log" 2>&1 </dev/null || status=$?
+    if [ $status = 0 ]; then
+        echo "ok 1 - $fuzz_seconds s" >"$results/fuzz-$target.tap"
+    else
+        echo "not ok 1 - see $logs/fuzz-$target.log" >"$results/fuzz-$target.tap"
+    fi
+}
+
+fuzz_smoke() {
+    local program running=0
+    say "fuzz, $fuzz_seconds s for each target"
+    for program in build/fuzz/tests/fuzz/fuzz_*; do
+        [[ -f $program && -x $program ]] || continue
+        fuzz_one "$program" &
+        running=$((running + 1))
+        if [ $running = 2 ]; then
+            wait -n
+            running=1
+        fi
+    done
+    wait
+}
+
+# The rings and what lies on them, with two threads that a race detector watches.
+thread_tests() {
+    local names
+    configure build/thread -Db_sanitize=thread -Db_lundef=false || return 1
+    names=$(meson introspect --tests build/thread | /usr/bin/python3 -c '
+import json, re, sys
+for test in json.load(sys.stdin):
+    if re.match(r"test_(base_ring|ipc_)", test["name"]):
+        print(test["name"])')
+    [ -n "$names" ] || return 1
+    # shellcheck disable=SC2086,SC2046 # lists of words
+    ninja -j "$jobs" -C build/thread $(printf 'tests/unit/%s ' $names) || return 1
+    rm -f build/thread/meson-logs/testlog.json
+    # shellcheck disable=SC2086
+    meson test -C build/thread --no-rebuild $names || true
+    cp build/thread/meson-logs/testlog.json "$results/unit-thread.json"
+}
+
+# What the end-to-end tests must have taken away again.
+leftovers() {
+    ip netns list | awk '{print "namespace " $1}' | grep -E 'sluice-t[0-9]'
+    find /tmp -maxdepth 1 -name 'sluice-e2e-*' -newer "$out/e2e-began"
+    pgrep -af "^$top/build/sluice( |-)" | grep -v "$top/build/demo"
+    return 0
+}
+
+end_to_end() {
+    local test name
+    touch "$out/e2e-began"
+    for test in tests/e2e/test_*.py; do
+        name=$(basename "$test" .py)
+        if $quick && [[ " $long_e2e " == *" $name "* ]]; then
+            continue
+        fi
+        tap "e2e-$name" env PYTHONDONTWRITEBYTECODE=1 SLUICE_TEST_SCALE="$($quick && echo 0.1 || echo 1)" \
+            timeout -k 60 "$e2e_seconds" /usr/bin/python3 "$test"
+    done
+    if [ -n "$(leftovers | tee "$logs/e2e-leftovers.log")" ]; then
+        echo "not ok 1 - nothing is left behind" >"$results/e2e-leftovers.tap"
+    else
+        echo "ok 1 - nothing is left behind" >"$results/e2e-leftovers.tap"
+    fi
+}
+
+step deps tools/deps.sh all || die "the machine lacks what the tests need"
+tap lint-tidy /usr/bin/python3 tests/lint/tidy.py
+tap lint-headers /usr/bin/python3 tests/lint/headers.py
+
+if step build-gcc build build --buildtype=debugoptimized; then
+    meson_tests unit-gcc build unit sim fuzz
+    gcc_works=true
+else
+    gcc_works=false
+fi
+if step build-sanitize build build/sanitize -Db_sanitize=address,undefined; then
+    meson_tests unit-sanitize build/sanitize unit sim fuzz
+fi
+if ! $quick; then
+    CC=clang step build-clang build build/clang --buildtype=release &&
+        meson_tests unit-clang build/clang unit sim
+    fuzz_targets=
+    for source in tests/fuzz/fuzz_*.c; do
+        [ "$source" = tests/fuzz/fuzz_replay.c ] || fuzz_targets+=" ${source%.c}"
+    done
+    CC=clang step build-fuzz build_some build/fuzz "$fuzz_targets" -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false &&
+        fuzz_smoke
+    step build-thread thread_tests
+fi
+if $gcc_works; then
+    end_to_end
+fi
+
+say "done; logs are in build/check/logs"
+/usr/bin/python3 tools/tally.py "$results" tests/skips.txt
