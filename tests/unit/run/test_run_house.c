@@ -1,0 +1,624 @@
+/* Goal: a whole supervisor with four children that only write down what they are told: order of
+ * start and stop, introductions and their epochs, restarts, files opened, failures at the start.
+ * Method: this program is all of them: started as sluice-NAME it is that child.  Each child
+ * appends lines to RUNTIME/NAME.told; files RUNTIME/NAME.do tell it to fail.  Waits end as soon
+ * as what is waited for is there. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ipc_link.h"
+#include "ipc_stats.h"
+#include "run.h"
+
+#define WAIT_STEPS 3000 /* of 10 ms: for a machine that is very slow, not for a figure */
+
+/* ---- as a child ---- */
+
+static struct link_message message;
+static const char *self;
+static char runtime[256]; /* the environment says where */
+
+static void told(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void told(const char *format, ...)
+{
+    char path[512], line[1024];
+    va_list args;
+    int fd, n;
+
+    snprintf(path, sizeof(path), "%s/%s.told", runtime, self);
+    va_start(args, format);
+    n = vsnprintf(line, sizeof(line) - 1, format, args);
+    va_end(args);
+    line[n++] = '\n';
+    fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0644);
+    if (fd < 0 || write(fd, line, (size_t)n) != n)
+        abort();
+    close(fd);
+}
+
+static bool is_asked(const char *what)
+{
+    char path[512];
+
+    snprintf(path, sizeof(path), "%s/%s.%s", runtime, self, what);
+    return access(path, F_OK) == 0;
+}
+
+static enum ipc_kind own_kind(void)
+{
+    for (int k = 0; k < IPC_KINDS; k++) {
+        if (strcmp(self, ipc_kind_name((enum ipc_kind)k)) == 0)
+            return (enum ipc_kind)k;
+    }
+    abort();
+}
+
+static void say(uint32_t type, const char *text)
+{
+    struct link_head head = {.type = type, .kind = (uint32_t)own_kind()};
+
+    if (link_send(LINK_FD, &head, text, NULL, 0) != 0)
+        exit(9);
+}
+
+static void ask_file(const char *name)
+{
+    char text[600];
+
+    /* RUNTIME is HOME/run. */
+    snprintf(text, sizeof(text), "{\"path\":\"%.*s/%s\"}", (int)strlen(runtime) - 4, runtime,
+             name);
+    if (name[0] == '/')
+        snprintf(text, sizeof(text), "{\"path\":\"%s\"}", name);
+    say(LINK_OPEN, text);
+}
+
+static void on_settings(void)
+{
+    int strangers = 0;
+
+    for (int fd = LINK_FD + 1; fd < 256; fd++)
+        strangers += fcntl(fd, F_GETFD) >= 0;
+    told("settings epoch=%u uid=%d groups=%d strangers=%d sid=%d nnp=%d", message.head.epoch,
+         (int)geteuid(), getgroups(0, NULL), strangers, getsid(0) == getpid(),
+         prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
+    if (is_asked("fail")) {
+        say(LINK_FAILED, "{\"error\":\"asked to fail\"}");
+        exit(1);
+    }
+    if (is_asked("die"))
+        exit(3);
+    say(LINK_READY, NULL);
+}
+
+static void on_region(void)
+{
+    struct ipc_region r;
+    int rc = message.fd_count == 2 ? ipc_region_map(&r, message.fds[0], IPC_QUEUE,
+                                                    message.head.worker, message.head.epoch)
+                                   : -1;
+
+    told("region %s worker=%u epoch=%u %s", ipc_kind_name((enum ipc_kind)message.head.kind),
+         message.head.worker, message.head.epoch, rc == 0 ? "good" : "bad");
+    if (rc == 0)
+        ipc_region_unmap(&r);
+}
+
+static int peer_socket[IPC_KINDS];
+
+static void on_link(void)
+{
+    char hello[64];
+
+    told("link %s epoch=%u fds=%d", ipc_kind_name((enum ipc_kind)message.head.kind),
+         message.head.epoch, message.fd_count);
+    peer_socket[message.head.kind] = message.fds[0];
+    message.fd_count = 0;
+    snprintf(hello, sizeof(hello), "{\"from\":\"%s\"}", self);
+    link_send(peer_socket[message.head.kind],
+              &(struct link_head){.type = LINK_ANSWER, .kind = (uint32_t)own_kind()}, hello, NULL,
+              0);
+}
+
+static void on_given(void)
+{
+    char text[64] = "";
+    ssize_t n = message.fd_count == 1 ? read(message.fds[0], text, 10) : 0;
+    json_t *object = json_loads(message.text, 0, NULL);
+    const char *error = json_string_value(json_object_get(object, "error"));
+
+    told("given %s %s", n > 0 ? "file" : "nothing", error != NULL ? error : "");
+    json_decref(object);
+}
+
+static void child_turn(void)
+{
+    const char *kind = ipc_kind_name((enum ipc_kind)message.head.kind);
+
+    switch (message.head.type) {
+    case LINK_SETTINGS:
+        on_settings();
+        break;
+    case LINK_STATS: {
+        struct stats_region *s =
+            stats_map(message.fds[0], (enum ipc_kind)message.head.kind, false);
+
+        told("stats %s epoch=%u %s", kind, message.head.epoch,
+             s != NULL && s->epoch == message.head.epoch ? "good" : "bad");
+        stats_unmap(s);
+        break;
+    }
+    case LINK_REGION:
+        on_region();
+        break;
+    case LINK_LINK:
+        on_link();
+        break;
+    case LINK_GONE:
+        told("gone %s epoch=%u", kind, message.head.epoch);
+        break;
+    case LINK_GIVEN_FD:
+        on_given();
+        break;
+    case LINK_ORDER:
+        told("order %s", message.text);
+        ask_file("sluice.yaml");
+        ask_file("recipients.txt");
+        ask_file("/etc/shadow");
+        break;
+    case LINK_STOP:
+        told("stop");
+        if (is_asked("hang"))
+            pause();
+        exit(0);
+    default:
+        break;
+    }
+    link_close_fds(&message);
+}
+
+static void peer_turn(int kind)
+{
+    const char *why;
+    int rc = link_receive(peer_socket[kind], &message, &why);
+
+    if (rc == 1)
+        told("peer %s says %s", ipc_kind_name((enum ipc_kind)kind), message.text);
+    if (rc == 1 || rc == -EAGAIN)
+        return;
+    close(peer_socket[kind]);
+    peer_socket[kind] = -1;
+}
+
+static int be_child(const char *name)
+{
+    self = name;
+    snprintf(runtime, sizeof(runtime), "%s", getenv("SLUICE_TEST_RUNTIME"));
+    for (int k = 0; k < IPC_KINDS; k++)
+        peer_socket[k] = -1;
+    for (;;) {
+        struct pollfd fds[1 + IPC_KINDS] = {{.fd = LINK_FD, .events = POLLIN}};
+        const char *why;
+
+        for (int k = 0; k < IPC_KINDS; k++)
+            fds[1 + k] = (struct pollfd){.fd = peer_socket[k], .events = POLLIN};
+        poll(fds, 1 + IPC_KINDS, -1);
+        if (fds[0].revents != 0) {
+            int rc = link_receive(LINK_FD, &message, &why);
+
+            if (rc == 1)
+                child_turn();
+            else if (rc != -EAGAIN)
+                return 8;
+        }
+        for (int k = 0; k < IPC_KINDS; k++) {
+            if (fds[1 + k].revents != 0)
+                peer_turn(k);
+        }
+    }
+}
+
+/* ---- as the test ---- */
+
+static char home[64];
+static pid_t run_pid;
+
+static const char *at(const char *format, const char *name)
+{
+    static char paths[4][512];
+    static unsigned next;
+    char *path = paths[next++ % 4], tail[128];
+
+    snprintf(tail, sizeof(tail), format, name);
+    snprintf(path, sizeof(paths[0]), "%s/%s", home, tail);
+    return path;
+}
+
+static void put(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static int make_home(void **state)
+{
+    static const char *const names[] = {"queue", "deliver", "control", "dataplane"};
+    char exe[512] = "", config[2048];
+    FILE *f;
+
+    (void)state;
+    snprintf(home, sizeof(home), "/tmp/sluice-house-XXXXXX");
+    if (mkdtemp(home) == NULL || chmod(home, 0755) != 0 ||
+        readlink("/proc/self/exe", exe, sizeof(exe) - 1) < 0)
+        return -1;
+    mkdir(at("%s", "bin"), 0755);
+    mkdir(at("%s", "run"), 0755);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (symlink(exe, at("bin/sluice-%s", names[i])) != 0)
+            return -1;
+    }
+    snprintf(config, sizeof(config),
+             "instance: mx1.example.net\n"
+             "runtime: {directory: %s/run, user: root}\n"
+             "dataplane:\n"
+             "  cores: [0, 0]\n"
+             "  ports: [{device: net_null0, addresses: [10.25.0.25/24]}]\n"
+             "virtual_servers:\n"
+             "  - {name: inbound, listen: [\"10.25.0.25:25\"], hostname: mx1.example.net}\n"
+             "domains:\n"
+             "  - {name: example.org, type: authoritative, "
+             "recipients: {file: %s/recipients.txt}, route: inside}\n"
+             "routes: [{name: inside, to: [\"discard:\"]}]\n"
+             "bounces: {route: inside}\n"
+             "queue: {directory: %s/spool}\n",
+             home, home, home);
+    put(at("%s", "recipients.txt"), "user\n");
+    f = fopen(at("%s", "sluice.yaml"), "w");
+    if (f == NULL || fputs(config, f) < 0 || fclose(f) != 0)
+        return -1;
+    return 0;
+}
+
+static int drop_home(void **state)
+{
+    char command[128];
+
+    (void)state;
+    if (run_pid > 0) {
+        kill(run_pid, SIGKILL);
+        waitpid(run_pid, NULL, 0);
+        run_pid = 0;
+    }
+    snprintf(command, sizeof(command), "rm -rf %s", home);
+    return system(command);
+}
+
+static void start_run(void)
+{
+    run_pid = fork();
+    assert_true(run_pid >= 0);
+    if (run_pid == 0) {
+        int log = open(at("%s", "log"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+        char bin[128], config[128];
+
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        dup2(log, STDERR_FILENO);
+        dup2(log, STDOUT_FILENO);
+        snprintf(bin, sizeof(bin), "%s/bin", home);
+        snprintf(config, sizeof(config), "%s/sluice.yaml", home);
+        setenv("SLUICE_TEST_RUNTIME", at("%s", "run"), 1);
+        _exit(run_main(&(struct run_options){.config = config, .programs = bin}));
+    }
+}
+
+static int run_status(void)
+{
+    int status = -1;
+
+    for (int i = 0; i < WAIT_STEPS; i++) {
+        if (waitpid(run_pid, &status, WNOHANG) == run_pid) {
+            run_pid = 0;
+            return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+        }
+        usleep(10000);
+    }
+    fail_msg("run did not end");
+    return -1;
+}
+
+static char *slurp(const char *path)
+{
+    static char text[65536];
+    FILE *f = fopen(path, "r");
+    size_t n = f != NULL ? fread(text, 1, sizeof(text) - 1, f) : 0;
+
+    if (f != NULL)
+        fclose(f);
+    text[n] = '\0';
+    return text;
+}
+
+static bool says(const char *path, const char *line)
+{
+    return strstr(slurp(path), line) != NULL;
+}
+
+static void await(const char *path, const char *line)
+{
+    for (int i = 0; i < WAIT_STEPS; i++) {
+        if (says(path, line))
+            return;
+        usleep(10000);
+    }
+    fail_msg("%s never said '%s' but:\n%s\nlog:\n", path, line, slurp(path));
+}
+
+static pid_t pid_of(const char *name)
+{
+    return (pid_t)strtol(slurp(at("run/%s.pid", name)), NULL, 10);
+}
+
+static pid_t await_new_pid(const char *name, pid_t old)
+{
+    for (int i = 0; i < WAIT_STEPS; i++) {
+        pid_t now = pid_of(name);
+
+        if (now > 0 && now != old)
+            return now;
+        usleep(10000);
+    }
+    fail_msg("%s was not restarted", name);
+    return 0;
+}
+
+#define TOLD(name) at("run/%s.told", name)
+
+/* The lines came in this order. */
+static void in_order(const char *path, const char *const *lines)
+{
+    const char *from = slurp(path);
+
+    for (; *lines != NULL; lines++) {
+        from = strstr(from, *lines);
+        if (from == NULL)
+            fail_msg("%s: '%s' is missing or out of order:\n%s", path, *lines, slurp(path));
+    }
+}
+
+static void everybody_meets_and_stops_in_order(void **state)
+{
+    static const char *const start[] = {
+        "\"child\":\"queue\"",     "\"child_ready\"", "\"child\":\"queue\"",
+        "\"child\":\"deliver\"",   "\"child_ready\"", "\"child\":\"deliver\"",
+        "\"child\":\"control\"",   "\"child_ready\"", "\"child\":\"control\"",
+        "\"child\":\"dataplane\"", "\"child_ready\"", "\"child\":\"dataplane\"",
+        "\"event\":\"ready\"",     NULL};
+    static const char *const stop[] = {
+        "\"event\":\"stopping\"", "\"child_ended\",\"child\":\"dataplane\"",
+        "\"child_ended\",\"child\":\"queue\"", "\"child_ended\",\"child\":\"deliver\"",
+        "\"child_ended\",\"child\":\"control\"", "\"event\":\"stopped\",\"status\":0", NULL};
+
+    (void)state;
+    start_run();
+    await(at("%s", "log"), "\"event\":\"ready\"");
+    in_order(at("%s", "log"), start);
+    await(TOLD("queue"), "settings epoch=1 uid=0 groups=0 strangers=0 sid=1 nnp=1");
+    await(TOLD("dataplane"), "settings epoch=1 uid=0");
+    assert_true(says(TOLD("queue"), "stats queue epoch=1 good"));
+    await(TOLD("queue"), "region dataplane worker=0 epoch=1 good");
+    await(TOLD("queue"), "region dataplane worker=1 epoch=1 good");
+    await(TOLD("dataplane"), "region queue worker=1 epoch=1 good");
+    await(TOLD("deliver"), "link queue epoch=1 fds=1");
+    await(TOLD("queue"), "link deliver epoch=1 fds=1");
+    await(TOLD("queue"), "peer deliver says {\"from\":\"deliver\"}");
+    await(TOLD("queue"), "peer control says {\"from\":\"control\"}");
+    await(TOLD("dataplane"), "peer control says {\"from\":\"control\"}");
+    await(TOLD("control"), "stats queue epoch=1 good");
+    await(TOLD("control"), "stats deliver epoch=1 good");
+    await(TOLD("control"), "stats dataplane epoch=1 good");
+    assert_int_equal(pid_of("run"), run_pid);
+    assert_int_equal(kill(pid_of("deliver"), 0), 0);
+    assert_int_equal(kill(run_pid, SIGTERM), 0);
+    assert_int_equal(run_status(), 0);
+    in_order(at("%s", "log"), stop);
+    assert_int_equal(access(at("run/%s.pid", "run"), F_OK), -1);
+    assert_int_equal(access(at("run/%s.pid", "queue"), F_OK), -1);
+}
+
+static void the_dead_are_replaced_and_introduced(void **state)
+{
+    pid_t old;
+
+    (void)state;
+    start_run();
+    await(at("%s", "log"), "\"event\":\"ready\"");
+    old = pid_of("queue");
+    assert_int_equal(kill(old, SIGKILL), 0);
+    await_new_pid("queue", old);
+    await(at("%s", "log"), "\"how\":\"signal SIGKILL\"");
+    await(TOLD("queue"), "settings epoch=2");
+    await(TOLD("dataplane"), "gone queue epoch=1");
+    await(TOLD("dataplane"), "region queue worker=1 epoch=2 good");
+    await(TOLD("queue"), "region dataplane worker=1 epoch=2 good");
+    await(TOLD("deliver"), "gone queue epoch=1");
+    await(TOLD("deliver"), "link queue epoch=2");
+    await(TOLD("control"), "gone queue epoch=1");
+    await(TOLD("control"), "link queue epoch=2");
+    await(TOLD("control"), "stats queue epoch=2 good");
+    /* The data plane next: its regions' epoch grows again, and GONE names the last one told. */
+    old = pid_of("dataplane");
+    assert_int_equal(kill(old, SIGKILL), 0);
+    await_new_pid("dataplane", old);
+    await(TOLD("queue"), "gone dataplane epoch=2");
+    await(TOLD("queue"), "region dataplane worker=0 epoch=3 good");
+    await(TOLD("control"), "gone dataplane epoch=1");
+    await(TOLD("control"), "link dataplane epoch=2");
+    /* A new control hears of everybody. */
+    old = pid_of("control");
+    assert_int_equal(kill(old, SIGKILL), 0);
+    await_new_pid("control", old);
+    await(TOLD("queue"), "gone control epoch=1");
+    await(TOLD("queue"), "link control epoch=2");
+    await(TOLD("control"), "stats deliver epoch=1 good");
+    assert_int_equal(kill(run_pid, SIGINT), 0);
+    assert_int_equal(run_status(), 0);
+}
+
+static void hangup_reloads_and_only_named_files_are_given(void **state)
+{
+    static const char *const given[] = {"given file", "given file",
+                                        "given nothing Permission denied", NULL};
+
+    (void)state;
+    start_run();
+    await(at("%s", "log"), "\"event\":\"ready\"");
+    assert_int_equal(kill(run_pid, SIGHUP), 0);
+    await(TOLD("control"), "order {\"order\":\"reload\"}");
+    await(TOLD("control"), "given nothing");
+    in_order(TOLD("control"), given);
+    assert_int_equal(kill(run_pid, SIGTERM), 0);
+    assert_int_equal(run_status(), 0);
+}
+
+static void a_failed_start_ends_it_all(void **state)
+{
+    (void)state;
+    put(at("run/%s", "dataplane.fail"), "");
+    start_run();
+    assert_int_equal(run_status(), 1);
+    assert_true(says(at("%s", "log"), "sluice run: dataplane did not start: asked to fail\n"));
+    assert_true(says(TOLD("queue"), "stop"));
+    assert_true(says(TOLD("control"), "stop"));
+    assert_int_equal(access(at("run/%s.pid", "run"), F_OK), -1);
+    unlink(at("run/%s", "dataplane.fail"));
+    put(at("run/%s", "deliver.die"), "");
+    start_run();
+    assert_int_equal(run_status(), 1);
+    assert_true(says(at("%s", "log"),
+                     "sluice run: deliver did not start: it ended with exit status 3\n"));
+}
+
+static void a_later_failure_is_only_retried(void **state)
+{
+    pid_t old;
+
+    (void)state;
+    start_run();
+    await(at("%s", "log"), "\"event\":\"ready\"");
+    old = pid_of("deliver");
+    put(at("run/%s", "deliver.fail"), "");
+    kill(old, SIGKILL);
+    await(at("%s", "log"), "\"restart_in\":1.000000");
+    unlink(at("run/%s", "deliver.fail"));
+    await(TOLD("deliver"), "settings epoch=3");
+    await(TOLD("deliver"), "link queue epoch=1");
+    kill(run_pid, SIGTERM);
+    assert_int_equal(run_status(), 0);
+}
+
+static void two_signals_kill(void **state)
+{
+    (void)state;
+    put(at("run/%s", "queue.hang"), "");
+    start_run();
+    await(at("%s", "log"), "\"event\":\"ready\"");
+    kill(run_pid, SIGTERM);
+    await(TOLD("queue"), "stop");
+    kill(run_pid, SIGTERM);
+    assert_int_equal(run_status(), 0);
+    assert_false(says(TOLD("control"), "stop"));
+}
+
+static void a_killed_run_leaves_nobody(void **state)
+{
+    static const char *const names[] = {"queue", "deliver", "control", "dataplane"};
+    pid_t pids[4];
+
+    (void)state;
+    start_run();
+    await(at("%s", "log"), "\"event\":\"ready\"");
+    for (size_t i = 0; i < 4; i++)
+        pids[i] = pid_of(names[i]);
+    kill(run_pid, SIGKILL);
+    assert_int_equal(run_status(), -SIGKILL);
+    for (size_t i = 0; i < 4; i++) {
+        int k = 0;
+
+        while (kill(pids[i], 0) == 0 && k++ < WAIT_STEPS)
+            usleep(10000);
+        assert_true(k < WAIT_STEPS);
+    }
+    unlink(at("%s", "log"));
+    start_run(); /* and the place is free again */
+    await(at("%s", "log"), "\"event\":\"ready\"");
+    kill(run_pid, SIGTERM);
+    assert_int_equal(run_status(), 0);
+}
+
+static void second_run_and_bad_configuration_are_refused(void **state)
+{
+    pid_t first;
+
+    (void)state;
+    start_run();
+    await(at("%s", "log"), "\"event\":\"ready\"");
+    first = run_pid;
+    start_run();
+    assert_int_equal(run_status(), 1);
+    assert_true(says(at("%s", "log"), "another sluice run (pid "));
+    run_pid = first;
+    assert_int_equal(pid_of("run"), first);
+    kill(run_pid, SIGTERM);
+    assert_int_equal(run_status(), 0);
+    put(at("%s", "sluice.yaml"), "instance: [\n");
+    start_run();
+    assert_int_equal(run_status(), 1);
+    assert_true(says(at("%s", "log"), "/sluice.yaml:"));
+    unlink(at("bin/sluice-%s", "deliver"));
+    start_run();
+    assert_int_equal(run_status(), 1);
+    assert_true(says(at("%s", "log"), "bin/sluice-deliver: No such file or directory; it belongs"));
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 0 ? strrchr(argv[0], '/') : NULL;
+#define HOUSE_TEST(f) cmocka_unit_test_setup_teardown(f, make_home, drop_home)
+    const struct CMUnitTest tests[] = {
+        HOUSE_TEST(everybody_meets_and_stops_in_order),
+        HOUSE_TEST(the_dead_are_replaced_and_introduced),
+        HOUSE_TEST(hangup_reloads_and_only_named_files_are_given),
+        HOUSE_TEST(a_failed_start_ends_it_all),
+        HOUSE_TEST(a_later_failure_is_only_retried),
+        HOUSE_TEST(two_signals_kill),
+        HOUSE_TEST(a_killed_run_leaves_nobody),
+        HOUSE_TEST(second_run_and_bad_configuration_are_refused),
+    };
+
+    if (name != NULL && strncmp(name, "/sluice-", 8) == 0)
+        return be_child(name + 8);
+    if (geteuid() != 0) {
+        printf("1..0 # SKIP sluice run must be root\n");
+        return 0;
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
