@@ -91,7 +91,7 @@ struct net_result {
 
 /* checksum_good: the device has verified L3 and L4 checksums (of IP and TCP; ICMP's are always
  * checked here).  answer: room for one frame of at least NET_ANSWER_BYTES.  Only what the
- * verdict names is set in *ret; ret->l3_offset from NET_FRAGMENT on.  A whole packet that comes
+ * verdict names is set in *ret, and ret->l3_offset unless dropped.  A whole packet that comes
  * back after NET_FRAGMENT is a frame like any other: with an Ethernet header, its IP length and
  * (unless checksum_good) IPv4 header checksum put right; it may be larger than the MTU. */
 #define NET_ANSWER_BYTES 2048
@@ -115,7 +115,8 @@ uint32_t net_key_hash(const struct net *net, const struct tcp_key *key); /* remo
  * seg->text is not looked at) into out.  Frame length, or 0 if it does not fit in room or in the
  * port's MTU or if there is no next hop at all (active open before the gateway is resolved).
  * Checksums: all in software unless l4_offload, then the TCP checksum field holds the
- * pseudo-header sum.  The IPv4 header checksum is always right.  *ret_lens is set either way. */
+ * pseudo-header sum.  The IPv4 header checksum is always right.  *ret_lens is set with and without
+ * offload when a frame was written. */
 struct net_lens {
     uint16_t l2, l3, l4;
 };
