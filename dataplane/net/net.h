@@ -85,8 +85,8 @@ struct net_result {
     struct tcp_seg   seg;
     struct tcp_key   icmp_key;     /* ours as local */
     uint32_t         icmp_seq;
-    uint16_t         icmp_mtu;
-    bool             icmp_hard;
+    uint16_t         icmp_mtu;  /* too big: what fits, below our MTU, not below 68 (1280); else 0 */
+    bool             icmp_hard; /* port or protocol unreachable */
 };
 
 /* checksum_good: the device has verified L3 and L4 checksums (of IP and TCP; ICMP's are always
