@@ -146,8 +146,8 @@ static bool note_file(struct load *l, const char *path, const struct conf_where 
 static void load_file(struct load *l, const char *name, const char *path,
                       const struct conf_where *from, uint32_t depth)
 {
-    uint8_t *bytes;
-    size_t len;
+    uint8_t *bytes = NULL;
+    size_t len = 0;
     int fd = l->opener->open(l->opener->ctx, path);
     int rc = fd < 0 ? fd : slurp(fd, &bytes, &len);
 

@@ -143,7 +143,7 @@ static void read_key(struct conf_reader *r, const struct scope *in, const yaml_n
     yaml_node_t *value = yaml_document_get_node(r->document, pair->value);
     struct conf_where where = where_of(r, key_node);
     const char *name = scalar_text(r, key_node, "a key");
-    uint32_t row, ordinal;
+    uint32_t row, ordinal = 0;
     char known[320];
 
     if (name == NULL)
@@ -258,7 +258,7 @@ static void read_element(struct conf_reader *r, uint32_t row, char *at, const ya
         struct conf_where seen[CONF_CHILDREN_MAX] = {0};
         struct scope scope = {.parent = row, .element = true, .base = at,
                               .where = where_of(r, node), .seen = seen};
-        uint32_t ordinal, child = find_key(&scope, key->alone, &ordinal);
+        uint32_t ordinal = 0, child = find_key(&scope, key->alone, &ordinal);
 
         read_scalar(r, child, at, node);
         seen[ordinal] = scope.where;
