@@ -82,10 +82,9 @@ soak_fuzz() {
     for name in "${targets[@]}"; do
         say "fuzz: $name for $share s with $jobs processes"
         mkdir -p "$out/corpus/$name"
-        (cd "$out/logs" && "$top/build/fuzz/tests/fuzz/fuzz_$name" -max_total_time="$share" -timeout=20 \
+        if (cd "$out/logs" && "$top/build/fuzz/tests/fuzz/fuzz_$name" -max_total_time="$share" -timeout=20 \
             -jobs="$jobs" -workers="$jobs" -artifact_prefix="$out/crashes/$name-" \
-            "$out/corpus/$name" "$top/tests/fuzz/corpus/$name" >"fuzz-$name.log" 2>&1 </dev/null)
-        if [ $? = 0 ]; then
+            "$out/corpus/$name" "$top/tests/fuzz/corpus/$name" >"fuzz-$name.log" 2>&1 </dev/null); then
             echo "ok 1 - $share s" >"$results/fuzz-$name.tap"
         else
             echo "not ok 1 - see $out/logs/fuzz-$name.log and $out/crashes" >"$results/fuzz-$name.tap"
