@@ -12,7 +12,8 @@
  *   handshake done  -> still embryonic until the first client byte or `greeting_wait_us` after
  *                      it: event TCP_EV_READY {embryo, early?}; the caller promotes it with
  *                      tcp_promote() (a connection slot, the same index for the session table
- *                      above) or drops it with tcp_embryo_reset()
+ *                      above) or drops it with tcp_embryo_reset(); one that is left lying is
+ *                      reset after 10 s
  *   bytes           -> tcp_input() gives TCP_IN_CONN with the connection; then tcp_peek() /
  *                      tcp_consume() until nothing is left or the session cannot take more;
  *                      then tcp_settle(): what is unread is copied into blocks or, if there
@@ -21,6 +22,13 @@
  *                      reply is not lost to our own RST) or tcp_abort() (RST).  The slot is free
  *                      only after event TCP_EV_GONE, which comes exactly once for each promoted
  *                      connection and is the last word about it.
+ *   early bytes     -> text that comes before promotion (on the handshake's last ACK, or during
+ *                      the greeting wait) makes the embryo ready with early = true.  One block
+ *                      of it is kept, unacknowledged, and goes to the connection: after
+ *                      tcp_promote() it can be read at once with tcp_peek(), and a TCP_EV_CONN
+ *                      for it follows.  The segment is not to be put in again.  Where no block
+ *                      is free it is dropped and the client sends it again.  A FIN alone ends
+ *                      the wait too, without early
  *   end of turn     -> tcp_flush(): everything written and every ACK owed leaves, one segment
  *                      train per touched connection.
  *
@@ -32,6 +40,13 @@
 #include "base_count.h"
 #include "base_types.h"
 #include "wire_types.h"
+
+enum tcp_counter {
+#define COUNTER(id, metric, help) TCP_COUNT_##id,
+#include "tcp_counters.def"
+#undef COUNTER
+    TCP_COUNTERS
+};
 
 struct tcp;      /* one core's TCP; opaque */
 struct tcp_conn; /* one connection; opaque */
@@ -75,7 +90,9 @@ enum tcp_in {
 enum tcp_in tcp_input(struct tcp *tcp, const struct tcp_seg *seg, struct usec now,
                       struct tcp_conn **ret_conn);
 
-/* tag: kept and given back with TCP_EV_READY (the virtual server).  wait_us: greeting wait;
+/* Of (local end, tag, wait_us, hold_us, VLAN, port) at most 1024 combinations may be in use by
+ * embryos at once, so the waits should come from configuration, not from a die.
+ * tag: kept and given back with TCP_EV_READY (the virtual server).  wait_us: greeting wait;
  * hold: never becomes ready by itself or by bytes (tarpit), dropped silently after hold_us.
  * false: table full (counted). */
 bool tcp_syn_accept(struct tcp *tcp, const struct tcp_seg *syn, uint32_t tag, uint64_t wait_us,
@@ -116,10 +133,16 @@ struct tcp_conn      *tcp_at(struct tcp *tcp, uint32_t slot); /* NULL where no c
 const struct tcp_key *tcp_conn_key(const struct tcp_conn *conn);
 
 struct span tcp_peek(struct tcp *tcp, struct tcp_conn *conn);        /* next in-order unread bytes */
+/* All in-order unread bytes, those beyond the span that tcp_peek gives included. */
+size_t      tcp_waiting(const struct tcp *tcp, const struct tcp_conn *conn);
 void        tcp_consume(struct tcp *tcp, struct tcp_conn *conn, size_t n);
 bool        tcp_at_eof(const struct tcp_conn *conn);                 /* FIN received and all read */
+/* After TCP_IN_CONN always; after TCP_EV_CONN if anything was consumed.  What is borrowed when
+ * tcp_flush() comes is dropped unacknowledged. */
 void        tcp_settle(struct tcp *tcp, struct tcp_conn *conn, struct usec now);
 
+/* A write that takes less than all is remembered: TCP_IN_CONN or TCP_EV_CONN says when there is
+ * room again (asking tcp_room() alone does not arrange for that). */
 size_t tcp_room(const struct tcp *tcp, const struct tcp_conn *conn); /* bytes a write would take now */
 size_t tcp_write(struct tcp *tcp, struct tcp_conn *conn, struct span bytes); /* copies; bytes taken */
 void   tcp_close(struct tcp *tcp, struct tcp_conn *conn, struct usec now);
