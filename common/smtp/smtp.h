@@ -27,7 +27,9 @@
  *
  * A pipelined group's replies gather in turn->out and leave together (RFC 2920 s3.2).
  * Memory: struct smtp is the caller's (SMTP_BYTES); the envelope lives in blocks of the
- * caller's pool, taken at MAIL and given back at the end of the transaction.
+ * caller's pool, taken at MAIL and given back at the end of the transaction (mostly two or three,
+ * at most ENVELOPE_BYTES_MAX of them).  The client's name takes one or two from EHLO to the end,
+ * a command line that came in part up to five until it is whole.  A dry pool is 421 or 452.
  */
 #ifndef SMTP_H
 #define SMTP_H

@@ -264,7 +264,7 @@ void verb_rcpt(struct smtp *s, struct smtp_turn *turn, struct span args)
         return;
     }
     count_one(&turn->counters[rcpt_counter(reply)]);
-    smtp_log_refused(s, turn, reply, NO_ADDRESS, path.bytes > 0 ? path_text(&path) : args);
+    smtp_log_refused(s, turn, reply, NO_ADDRESS, junk ? args : path_text(&path));
     if (junk)
         smtp_junk(s, turn, reply);
     else

@@ -55,7 +55,7 @@ static const struct verb {
     uint16_t bytes_max; /* of the line with its CRLF */
     void (*run)(struct smtp *s, struct smtp_turn *turn, struct span args);
 } verbs[] = {
-    /* name      legal_in         flags           wrong             bytes  run */
+    /* name      legal_in         flags           wrong              bytes  run */
     {"EHLO",     S_ANY,           IDLE | HELLO,   REPLY_NONE,        SHORT, verb_ehlo    },
     {"HELO",     S_ANY,           IDLE | HELLO,   REPLY_NONE,        SHORT, verb_helo    },
     {"MAIL",     S_READY,         0,              REPLY_NESTED_MAIL, WIDE,  verb_mail    },
