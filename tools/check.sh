@@ -25,7 +25,9 @@ done
 [ "$(id -u)" = 0 ] || die "must run as root (packages, network namespaces): sudo tools/check.sh"
 
 # End-to-end tests that --quick leaves out; a new one runs always until it is named here.
-long_e2e="test_af_xdp test_kill test_steady test_workers test_af_packet"
+long_e2e="test_af_packet test_af_xdp test_demo test_kill test_postfix test_pressure test_steady test_workers"
+# Those that run once more, smaller, on the build with the sanitizers.
+sanitize_e2e="test_tap test_refuse test_reload"
 fuzz_seconds=10
 e2e_seconds=1800
 
@@ -166,17 +168,41 @@ leftovers() {
     return 0
 }
 
+# e2e NAME TEST BUILD SCALE: one end-to-end test.  The homes of its edges are kept until their
+# logs have been read: no process may have stopped at a must() or a sanitizer's word.
+e2e() {
+    local name=$1 test=$2 build=$3 scale=$4 home n=0 words=0
+    tap "$name" env PYTHONDONTWRITEBYTECODE=1 SLUICE_TEST_KEEP=1 BUILD="$build" SLUICE_TEST_SCALE="$scale" \
+        timeout -k 60 "$e2e_seconds" /usr/bin/python3 "tests/e2e/$test.py"
+    while read -r home; do
+        n=$((n + 1))
+        cp "$home/log" "$logs/$name-edge-$n.log" 2>/dev/null || continue
+        grep -E ': must: |ERROR: (Address|Leak)Sanitizer|: runtime error: ' "$home/log" >>"$logs/$name.words" &&
+            words=$((words + 1))
+        rm -rf "$home"
+    done < <(sed -n 's|^# kept \(/tmp/sluice-e2e-[^/ ]*\)$|\1|p' "$results/$name.tap" | sort -u)
+    if [ $words != 0 ]; then
+        sed 's/^/    /' "$logs/$name.words" | head -n 20
+        echo "not ok 1 - no process found a mistake of its own" >"$results/$name-words.tap"
+    fi
+}
+
 end_to_end() {
-    local test name
+    local test name scale=1
+    $quick && scale=0.1
     touch "$out/e2e-began"
     for test in tests/e2e/test_*.py; do
         name=$(basename "$test" .py)
         if $quick && [[ " $long_e2e " == *" $name "* ]]; then
             continue
         fi
-        tap "e2e-$name" env PYTHONDONTWRITEBYTECODE=1 SLUICE_TEST_SCALE="$($quick && echo 0.1 || echo 1)" \
-            timeout -k 60 "$e2e_seconds" /usr/bin/python3 "$test"
+        e2e "e2e-$name" "$name" build $scale
     done
+    if ! $quick && [ -x build/sanitize/sluice ]; then
+        for name in $sanitize_e2e; do
+            e2e "e2e-sanitize-$name" "$name" build/sanitize 0.05
+        done
+    fi
     if [ -n "$(leftovers | tee "$logs/e2e-leftovers.log")" ]; then
         echo "not ok 1 - nothing is left behind" >"$results/e2e-leftovers.tap"
     else
