@@ -9,13 +9,13 @@
 #include <unistd.h>
 
 struct admin_http {
-    struct MHD_Daemon         *daemon;
+    struct MHD_Daemon *daemon;
     const struct admin_source *source;
-    uint16_t                   port;
+    uint16_t port;
 };
 
 static const struct {
-    const char     *path, *type;
+    const char *path, *type;
     enum admin_page page;
 } pages[] = {
     {"/metrics", "text/plain; version=0.0.4; charset=utf-8", ADMIN_METRICS},

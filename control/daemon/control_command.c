@@ -39,9 +39,8 @@ static uint32_t order_send(struct control *c, enum ipc_kind kind, json_t *order,
 
     if (++c->last_token == 0)
         ++c->last_token;
-    *ret_rc = text != NULL
-                  ? links_send(&c->links, kind, LINK_ORDER, c->last_token, text, -1)
-                  : -ENOMEM;
+    *ret_rc =
+        text != NULL ? links_send(&c->links, kind, LINK_ORDER, c->last_token, text, -1) : -ENOMEM;
     free(text);
     return *ret_rc == 0 ? c->last_token : 0;
 }
@@ -114,7 +113,7 @@ static void run_queue(struct control *c, uint64_t client, const json_t *request)
     if (!json_is_string(json_object_get(order, "order"))) {
         json_decref(order);
         control_socket_answer(c->socket, client,
-                              control_error("queue needs \"order\": count, list, show, …"), c->now);
+                              control_error("queue needs \"order\": count, list, …"), c->now);
         return;
     }
     order_forward(c, IPC_QUEUE, client, order);
@@ -170,8 +169,8 @@ static void status_end(struct control *c, struct pending *p)
         "{s:b, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:s}", "ok", 1, "instance", c->instance,
         "version", SLUICE_VERSION, "processes", control_processes(c), "policy", policy_status(c),
         "sessions", member_or_null(p->answer[0], "sessions"), "draining",
-        member_or_null(p->answer[0], "draining"), "queue", member_or_null(p->answer[1], "count"), "intake",
-        intake_of(c, p), "last_reload_error", c->load_error);
+        member_or_null(p->answer[0], "draining"), "queue", member_or_null(p->answer[1], "count"),
+        "intake", intake_of(c, p), "last_reload_error", c->load_error);
 
     if (json_is_array(json_object_get(p->answer[0], "workers")))
         json_object_set(status, "workers", json_object_get(p->answer[0], "workers"));

@@ -151,8 +151,7 @@ static bool answer_take(struct link_message *m, const char *path, int *ret)
     if (m->head.type != LINK_GIVEN_FD)
         return false;
     text = json_loads(m->text, 0, NULL);
-    ours = text != NULL &&
-           json_unpack(text, "{s:s, s?s}", "path", &of, "error", &error) == 0 &&
+    ours = text != NULL && json_unpack(text, "{s:s, s?s}", "path", &of, "error", &error) == 0 &&
            strcmp(of, path) == 0;
     if (ours && m->fd_count == 1) {
         *ret = m->fds[0];

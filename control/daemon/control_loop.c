@@ -12,7 +12,7 @@
 #include "log_line.h"
 
 #define EVENTS_MAX 16
-#define LINK_TURN 64 /* messages of one link in one turn */
+#define LINK_TURN  64 /* messages of one link in one turn */
 
 static struct usec clock_now(void)
 {

@@ -118,8 +118,8 @@ static void reload_answer(struct control *c, const char *error)
         answer = control_error("%s", error);
     else
         answer = json_pack("{s:b, s:I, s:O, s:b}", "ok", 1, "generation",
-                           (json_int_t)c->current.image.generation, "restart", restart,
-                           "dataplane", c->links.peers[IPC_DATAPLANE].fd >= 0);
+                           (json_int_t)c->current.image.generation, "restart", restart, "dataplane",
+                           c->links.peers[IPC_DATAPLANE].fd >= 0);
     json_decref(restart);
     control_socket_answer(c->socket, c->candidate_client, answer, c->now);
     c->candidate_client = 0;
@@ -141,10 +141,9 @@ void control_reload(struct control *c, uint64_t client)
 
     if (c->candidate.image.fd >= 0 || rc != 0) {
         free(error);
-        control_socket_answer(c->socket, client,
-                              control_error("%s", rc != 0 ? "out of memory"
-                                                          : "another reload is going on"),
-                              c->now);
+        control_socket_answer(
+            c->socket, client,
+            control_error("%s", rc != 0 ? "out of memory" : "another reload is going on"), c->now);
         return;
     }
     /* run reads the files' names first; the link keeps the order. */
@@ -188,7 +187,8 @@ void control_policy_set(struct control *c, enum ipc_kind kind, const char *text)
         c->peer_generation[kind] = (uint64_t)generation;
     else
         log_error(kind == IPC_DATAPLANE ? "dataplane refuses the policy"
-                                        : "queue refuses the policy", error);
+                                        : "queue refuses the policy",
+                  error);
     if (kind == IPC_DATAPLANE && c->candidate.image.fd >= 0 &&
         (uint64_t)generation == c->candidate.image.generation) {
         if (error == NULL) {
@@ -196,8 +196,8 @@ void control_policy_set(struct control *c, enum ipc_kind kind, const char *text)
         } else {
             loaded_done(&c->candidate);
             snprintf(c->load_error, sizeof(c->load_error), "the dataplane refuses it: %s", error);
-            control_socket_answer(c->socket, c->candidate_client, control_error("%s", c->load_error),
-                                  c->now);
+            control_socket_answer(c->socket, c->candidate_client,
+                                  control_error("%s", c->load_error), c->now);
             if (c->current.conf != NULL)
                 control_admin_bind(c, c->current.conf);
         }

@@ -83,8 +83,8 @@ static void section_add(json_t *into, const char *section, char *take_text,
 
 json_t *baseline_make(const struct conf *conf)
 {
-    static const char *const dataplane[] = {"cores",    "memory_bytes", "shared_config",
-                                            "hugepages", "sessions",    "ports", NULL};
+    static const char *const dataplane[] = {
+        "cores", "memory_bytes", "shared_config", "hugepages", "sessions", "ports", NULL};
     static const char *const queue[] = {"directory", NULL};
     static const char *const general[] = {"instance", "runtime", "user", "log", NULL};
     json_t *b = json_object();
@@ -101,10 +101,10 @@ json_t *baseline_make(const struct conf *conf)
 static const char *key_of(const char *member)
 {
     static const char *const names[][2] = {
-        {"memory_bytes", "memory"},
-        {"sessions",     "limits.sessions"},
+        {"memory_bytes", "memory"           },
+        {"sessions",     "limits.sessions"  },
         {"runtime",      "runtime.directory"},
-        {"user",         "runtime.user"},
+        {"user",         "runtime.user"     },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -118,10 +118,12 @@ json_t *baseline_changes(const json_t *baseline, const struct conf *conf)
     json_t *changes = json_array(), *now = baseline_make(conf), *section, *value;
     const char *name, *member;
 
-    json_object_foreach(now, name, section) {
+    json_object_foreach(now, name, section)
+    {
         const json_t *then = json_object_get(baseline, name);
 
-        json_object_foreach(section, member, value) {
+        json_object_foreach(section, member, value)
+        {
             char key[128];
 
             if (json_equal(value, json_object_get(then, member)))

@@ -36,6 +36,6 @@ json_t *baseline_make(const struct conf *conf); /* NULL: out of memory */
 json_t *baseline_changes(const json_t *baseline, const struct conf *conf);
 
 int     baseline_save(const char *runtime, const json_t *baseline); /* 0 or -errno */
-json_t *baseline_load(const char *runtime);                         /* NULL: none that can be used */
+json_t *baseline_load(const char *runtime); /* NULL: none that can be used */
 
 #endif

@@ -15,23 +15,23 @@
 #define EVENTS_MAX 40
 
 struct client {
-    int         fd;         /* -1: free */
-    uint32_t    generation;
-    bool        in_work;    /* its request waits for control_socket_answer() */
-    bool        last;       /* close once the answer is out */
-    bool        hung_up;    /* it will send no more */
+    int fd; /* -1: free */
+    uint32_t generation;
+    bool in_work; /* its request waits for control_socket_answer() */
+    bool last;    /* close once the answer is out */
+    bool hung_up; /* it will send no more */
     struct usec due;
-    uint32_t    waits;      /* events registered */
-    size_t      in_bytes;
-    char       *in;         /* SOCKET_LINE_MAX + 1 */
-    char       *out;        /* heap, NULL: none */
-    size_t      out_bytes, out_sent;
+    uint32_t waits; /* events registered */
+    size_t in_bytes;
+    char *in;  /* SOCKET_LINE_MAX + 1 */
+    char *out; /* heap, NULL: none */
+    size_t out_bytes, out_sent;
 };
 
 struct control_socket {
-    int           epoll_fd, listen_fd;
-    struct usec   now;
-    char          path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+    int epoll_fd, listen_fd;
+    struct usec now;
+    char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
     struct client clients[SOCKET_CLIENTS];
 };
 

@@ -16,7 +16,8 @@
 #define ADMIN_RETRY_US 5000000u
 #define PUBLISH_RETRY_US 100000u
 
-enum { TAG_SOCKET = IPC_KINDS, TAG_ADMIN }; /* epoll; below them a peer, IPC_RUN is the link */
+/* epoll; below these a peer, IPC_RUN is the link */
+enum { TAG_SOCKET = IPC_KINDS, TAG_ADMIN };
 
 enum pending_what { PENDING_FREE, PENDING_ORDER, PENDING_STATUS };
 
@@ -24,7 +25,7 @@ enum pending_what { PENDING_FREE, PENDING_ORDER, PENDING_STATUS };
 struct pending {
     enum pending_what what;
     uint64_t    client;
-    uint32_t    token[2];  /* of the orders, 0: none or answered; [0] is the dataplane's in a status */
+    uint32_t    token[2];  /* of the orders, 0: none, answered; status: dataplane, queue */
     json_t     *answer[2];
     enum ipc_kind kind;    /* ORDER: who was asked */
     struct usec due;
@@ -67,7 +68,7 @@ int  control_load(struct control *c, struct loaded *ret, struct conf_error *erro
 void control_adopt(struct control *c, struct loaded *take_loaded, bool dataplane_too);
 /* What the other processes were started with: kept from before, or else this conf. */
 void control_baseline_find(struct control *c, const struct conf *conf);
-void control_publish(struct control *c);                           /* to whoever is still to get it */
+void control_publish(struct control *c); /* to whoever is still to get it */
 void control_reload(struct control *c, uint64_t client);
 void control_policy_set(struct control *c, enum ipc_kind kind, const char *text);
 void control_candidate_settle(struct control *c); /* time, or a dataplane that went away */

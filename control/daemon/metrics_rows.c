@@ -147,14 +147,14 @@ static uint32_t clamp(uint32_t n, uint32_t max)
 
 void metrics_add_region(struct metrics *m, const struct stats_region *stats)
 {
-    uint32_t counters = clamp(
-        atomic_load_explicit(&((struct stats_region *)(uintptr_t)stats)->counters,
-                             memory_order_acquire),
-        STATS_COUNTERS_MAX);
-    uint32_t histograms = clamp(
-        atomic_load_explicit(&((struct stats_region *)(uintptr_t)stats)->histograms,
-                             memory_order_acquire),
-        STATS_HISTOGRAMS_MAX);
+    uint32_t counters =
+        clamp(atomic_load_explicit(&((struct stats_region *)(uintptr_t)stats)->counters,
+                                   memory_order_acquire),
+              STATS_COUNTERS_MAX);
+    uint32_t histograms =
+        clamp(atomic_load_explicit(&((struct stats_region *)(uintptr_t)stats)->histograms,
+                                   memory_order_acquire),
+              STATS_HISTOGRAMS_MAX);
 
     for (uint32_t i = 0; i < counters; i++) {
         const struct stats_name name = stats->counter_names[i];

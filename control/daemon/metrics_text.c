@@ -7,9 +7,9 @@
 #include <stdlib.h>
 
 struct out {
-    char  *bytes;
+    char *bytes;
     size_t len, room;
-    int    rc;
+    int rc;
 };
 
 static void __attribute__((format(printf, 2, 3))) add(struct out *o, const char *format, ...)
@@ -115,8 +115,8 @@ static json_t *percentile(const struct metric_histogram *h, uint64_t percent)
         return json_null();
     for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
         sum += h->bucket[i];
-        if (sum >= h->count - h->count / 100 * (100 - percent) -
-                       h->count % 100 * (100 - percent) / 100)
+        if (sum >=
+            h->count - h->count / 100 * (100 - percent) - h->count % 100 * (100 - percent) / 100)
             return json_real((double)(1ull << i) / 1e6);
     }
     return json_null();

@@ -64,8 +64,7 @@ static void connect_start(struct conn *conn, const struct target *target, struct
 
 void conn_start(struct conn *conn, const struct attempt *attempt, const int *fds,
                 const struct target *target, struct span helo,
-                const struct client_timeouts *timeouts, struct verdicts *verdicts,
-                struct usec now)
+                const struct client_timeouts *timeouts, struct verdicts *verdicts, struct usec now)
 {
     conn->fd = -1;
     conn->bad_content = false;
@@ -75,8 +74,8 @@ void conn_start(struct conn *conn, const struct attempt *attempt, const int *fds
         .recipients = attempt->recipients,
         .content_bytes = attempt->head.content_bytes,
         .flags = attempt->head.flags,
-        .header_8bit = (attempt->head.flags & ENVELOPE_UTF8) != 0 &&
-                       content_header_8bit(attempt, fds) == 1,
+        .header_8bit =
+            (attempt->head.flags & ENVELOPE_UTF8) != 0 && content_header_8bit(attempt, fds) == 1,
         .timeouts = timeouts,
         .verdicts = verdicts,
     };

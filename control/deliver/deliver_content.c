@@ -44,7 +44,7 @@ int content_header_8bit(const struct attempt *attempt, const int *fds)
     struct content c;
     uint8_t buffer[4096];
     uint64_t seen = 0;
-    unsigned newlines = 0;
+    unsigned newlines = 1; /* an empty line at once: no header section */
 
     content_start(&c, attempt, fds);
     while (seen < CONTENT_HEADER_MAX) {

@@ -16,34 +16,34 @@
 #include "ipc_link.h"
 #include "log_line.h"
 
-#define EVENTS_MAX 64
-#define LINK_TURN 16   /* link messages a turn */
+#define EVENTS_MAX   64
+#define LINK_TURN    16 /* link messages a turn */
 #define INSTANCE_MAX 256u
 
 enum { TAG_LINK = DELIVER_SLOTS, TAG_QUEUE };
 
 struct slot {
     struct work *work; /* NULL: free */
-    uint32_t     waits; /* events registered, 0: none */
-    uint32_t     use;   /* counts up: an event for an earlier use is stale */
-    bool         sent;  /* its outcome is with the queue */
-    bool         syncing;
+    uint32_t waits;    /* events registered, 0: none */
+    uint32_t use;      /* counts up: an event for an earlier use is stale */
+    bool sent;         /* its outcome is with the queue */
+    bool syncing;
 };
 
 struct deliver {
-    int           epoll_fd, link_fd, queue_fd;
-    uint32_t      queue_epoch, queue_waits;
-    uint32_t      busy;
-    bool          stopping, over;
-    int           status;
-    struct usec   now, stop_due;
-    char          instance[INSTANCE_MAX];
-    struct work_env      env;
+    int epoll_fd, link_fd, queue_fd;
+    uint32_t queue_epoch, queue_waits;
+    uint32_t busy;
+    bool stopping, over;
+    int status;
+    struct usec now, stop_due;
+    char instance[INSTANCE_MAX];
+    struct work_env env;
     struct deliver_stats stats;
-    struct slot          slots[DELIVER_SLOTS];
-    struct link_message  message;
-    struct queue_packet  packet;
-    uint8_t              outcome[ATTEMPT_BYTES_MAX];
+    struct slot slots[DELIVER_SLOTS];
+    struct link_message message;
+    struct queue_packet packet;
+    uint8_t outcome[ATTEMPT_BYTES_MAX];
 };
 
 static struct usec clock_now(void)
@@ -189,8 +189,8 @@ static void fail(struct deliver *d, const char *error)
     char *dump = json_dumps(text, JSON_COMPACT);
 
     log_error("start", error);
-    link_send(d->link_fd, &(struct link_head){.type = LINK_FAILED, .kind = IPC_DELIVER}, dump,
-              NULL, 0);
+    link_send(d->link_fd, &(struct link_head){.type = LINK_FAILED, .kind = IPC_DELIVER}, dump, NULL,
+              0);
     free(dump);
     json_decref(text);
     d->status = 1;
@@ -278,8 +278,7 @@ static void files_step(struct deliver *d)
     for (uint32_t i = 0; i < DELIVER_SLOTS; i++) {
         struct slot *slot = &d->slots[i];
 
-        slot->syncing = slot->work != NULL && work_is_runnable(slot->work) &&
-                        work_step(slot->work);
+        slot->syncing = slot->work != NULL && work_is_runnable(slot->work) && work_step(slot->work);
     }
     for (uint32_t i = 0; i < DELIVER_SLOTS; i++) {
         if (!d->slots[i].syncing)

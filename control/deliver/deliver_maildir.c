@@ -31,9 +31,8 @@ static void refuse(struct maildir *m, uint32_t one, const char *what, int error)
     uint32_t status = error == ENOSPC || error == EDQUOT ? STATUS(4, 2, 2) : STATUS(4, 3, 0);
     char text[OUTCOME_TEXT_MAX];
 
-    snprintf(text, sizeof(text), "%s %.*s: %s", what,
-             (int)(m->path.len < 200 ? m->path.len : 200), (const char *)m->path.ptr,
-             strerror(error));
+    snprintf(text, sizeof(text), "%s %.*s: %s", what, (int)(m->path.len < 200 ? m->path.len : 200),
+             (const char *)m->path.ptr, strerror(error));
     if (one == UINT32_MAX)
         verdicts_give(m->verdicts, ATTEMPT_DEFERRED, status, text);
     else
@@ -129,9 +128,11 @@ static size_t header_add(uint8_t *out, struct span s)
 
 static int header_write(struct maildir *m)
 {
-    static const struct span parts[] = {{(const uint8_t *)"Return-Path: <", 14},
-                                        {(const uint8_t *)">\nDelivered-To: ", 16},
-                                        {(const uint8_t *)"\n", 1}};
+    static const struct span parts[] = {
+        {(const uint8_t *)"Return-Path: <",    14},
+        {(const uint8_t *)">\nDelivered-To: ", 16},
+        {(const uint8_t *)"\n",                1 }
+    };
     struct span values[] = {m->attempt->sender, m->attempt->recipients[m->recipient]};
     uint8_t header[4096];
     size_t n = 0;

@@ -31,7 +31,7 @@ int queue_receive(int socket, struct queue_packet *ret)
 {
     union {
         struct cmsghdr align;
-        uint8_t        bytes[CMSG_SPACE(FDS_TAKEN * sizeof(int))];
+        uint8_t bytes[CMSG_SPACE(FDS_TAKEN * sizeof(int))];
     } control;
     struct iovec part = {.iov_base = ret->data, .iov_len = sizeof(ret->data)};
     struct msghdr message = {

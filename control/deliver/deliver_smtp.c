@@ -9,7 +9,7 @@
 #include "base_must.h"
 #include "ipc_envelope.h"
 
-#define SECOND 1000000ull
+#define SECOND      1000000ull
 #define COMMAND_MAX 1024u /* MAIL FROM:<320> SIZE= BODY= SMTPUTF8, with room */
 
 const struct client_timeouts client_timeouts_rfc5321 = {
@@ -280,11 +280,13 @@ static void ehlo_line(struct client *c)
 {
     static const struct {
         const char *name;
-        uint32_t    bit;
-    } known[] = {{"PIPELINING", CLIENT_PIPELINING},
-                 {"SIZE", CLIENT_SIZE},
-                 {"8BITMIME", CLIENT_8BITMIME},
-                 {"SMTPUTF8", CLIENT_SMTPUTF8}};
+        uint32_t bit;
+    } known[] = {
+        {"PIPELINING", CLIENT_PIPELINING},
+        {"SIZE",       CLIENT_SIZE      },
+        {"8BITMIME",   CLIENT_8BITMIME  },
+        {"SMTPUTF8",   CLIENT_SMTPUTF8  }
+    };
     struct span line = reply_line(&c->reply);
     const char *text = (const char *)line.ptr;
     size_t word = 0;
@@ -358,8 +360,8 @@ static void envelope_reply(struct client *c, struct usec now)
             c->accepted[i] = 1;
             c->accepted_count++;
         } else if (c->reply.code == 552) { /* RFC 5321 s4.5.3.1.10 */
-            verdict_reply(c->job->verdicts, i, ATTEMPT_DEFERRED, c->reply.code,
-                          STATUS(4, 5, 3), span_of(c->reply.text, c->reply.text_bytes));
+            verdict_reply(c->job->verdicts, i, ATTEMPT_DEFERRED, c->reply.code, STATUS(4, 5, 3),
+                          span_of(c->reply.text, c->reply.text_bytes));
         } else {
             reply_give(c, i);
         }

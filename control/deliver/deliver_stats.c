@@ -5,7 +5,7 @@
 
 static const struct stats_def counter_defs[] = {
 #define COUNTER(id, metric, help) {metric, help, STATS_COUNTER},
-#define GAUGE(id, metric, help) {metric, help, STATS_GAUGE},
+#define GAUGE(id, metric, help)   {metric, help, STATS_GAUGE},
 #include "deliver_counters.def"
 #undef COUNTER
 #undef GAUGE

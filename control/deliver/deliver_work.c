@@ -82,8 +82,8 @@ static void conn_look(struct work *w)
 {
     w->is_over = conn_is_over(&w->by.conn);
     w->bad_content = w->by.conn.bad_content;
-    w->eightbit = w->by.conn.client.content_8bit &&
-                  (w->by.conn.client.extensions & CLIENT_8BITMIME) == 0;
+    w->eightbit =
+        w->by.conn.client.content_8bit && (w->by.conn.client.extensions & CLIENT_8BITMIME) == 0;
 }
 
 int work_fd(const struct work *w)
@@ -132,8 +132,8 @@ static void discard_step(struct work *w)
     size_t done = 0;
     ssize_t n = 1;
 
-    while (done < DISCARD_STEP_BYTES && (n = content_read(&w->by.content, buffer,
-                                                          sizeof(buffer))) > 0)
+    while (done < DISCARD_STEP_BYTES &&
+           (n = content_read(&w->by.content, buffer, sizeof(buffer))) > 0)
         done += (size_t)n;
     if (n > 0)
         return;

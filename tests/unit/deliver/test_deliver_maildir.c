@@ -98,13 +98,13 @@ static void test_contents(void **state)
     static const struct {
         const char *name, *in, *out;
     } rows[] = {
-        {"plain", "A: b\r\n\r\nhi\r\n", "A: b\n\nhi\n"},
-        {"no line end at the end", "hi", "hi"},
-        {"bare CR stays", "a\rb\r\r\nc\r", "a\rb\r\nc\r"},
-        {"bare LF stays", "a\nb\r\n", "a\nb\n"},
-        {"dots are themselves", ".\r\n..\r\n", ".\n..\n"},
-        {"8 bit", "\xff\xfe\r\n", "\xff\xfe\n"},
-        {"one byte", "x", "x"},
+        {"plain",                  "A: b\r\n\r\nhi\r\n", "A: b\n\nhi\n"},
+        {"no line end at the end", "hi",                 "hi"          },
+        {"bare CR stays",          "a\rb\r\r\nc\r",      "a\rb\r\nc\r" },
+        {"bare LF stays",          "a\nb\r\n",           "a\nb\n"      },
+        {"dots are themselves",    ".\r\n..\r\n",        ".\n..\n"     },
+        {"8 bit",                  "\xff\xfe\r\n",       "\xff\xfe\n"  },
+        {"one byte",               "x",                  "x"           },
     };
     static struct made_attempt m;
     char name[300], text[4096], want[4096];
@@ -166,8 +166,8 @@ static void test_again_is_not_twice(void **state)
     char name[300], text[4096];
 
     (void)state;
-    work_free(deliver(&m, TO("a@example.org", "b@example.org", "c@example.org"),
-                      span_str("x\r\n"), "s@x.example"));
+    work_free(deliver(&m, TO("a@example.org", "b@example.org", "c@example.org"), span_str("x\r\n"),
+                      "s@x.example"));
     assert_int_equal(files_in("new", name, NULL, 0), 3);
     work_free(deliver(&m, TO("c@example.org"), span_str("x\r\n"), "s@x.example"));
     work_free(deliver(&m, TO("b@example.org", "a@example.org"), span_str("x\r\n"), "s@x.example"));
@@ -283,7 +283,8 @@ static void test_what_the_file_system_refuses(void **state)
     w = work_new(span_of(m.packet, m.bytes), m.fds, 2, &env, (struct usec){0}, &why);
     assert_false(work_step(w));
     assert_int_equal(w->verdicts.of[0].result, ATTEMPT_DEFERRED);
-    assert_non_null(memmem(w->verdicts.of[0].text, w->verdicts.of[0].text_bytes, "No such file", 12));
+    assert_non_null(
+        memmem(w->verdicts.of[0].text, w->verdicts.of[0].text_bytes, "No such file", 12));
     work_free(w);
     /* A file stands where the box should. */
     snprintf(path, sizeof(path), "%s/box", base);

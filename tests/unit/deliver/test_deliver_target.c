@@ -12,36 +12,36 @@
 
 static const struct {
     const char *url;
-    int         kind; /* 0: refused */
+    int kind; /* 0: refused */
     const char *host;
-    uint16_t    port;
+    uint16_t port;
 } rows[] = {
-    {"smtp://10.25.1.10:25",        TARGET_SMTP,    "10.25.1.10", 25   },
-    {"smtp://10.25.1.10",           TARGET_SMTP,    "10.25.1.10", 25   },
-    {"smtp://10.25.1.10:65535",     TARGET_SMTP,    "10.25.1.10", 65535},
-    {"smtp://[fd25::10]:2525",      TARGET_SMTP,    "fd25::10",   2525 },
-    {"smtp://[fd25::10]",           TARGET_SMTP,    "fd25::10",   25   },
-    {"maildir:/var/mail/x",         TARGET_MAILDIR, NULL,         0    },
-    {"discard:",                    TARGET_DISCARD, NULL,         0    },
-    {"",                            0,              NULL,         0    },
-    {"smtp://",                     0,              NULL,         0    },
-    {"smtp://mail.example.org:25",  0,              NULL,         0    },
-    {"smtp://localhost",            0,              NULL,         0    },
-    {"smtp://10.25.1.10:",          0,              NULL,         0    },
-    {"smtp://10.25.1.10:0",         0,              NULL,         0    },
-    {"smtp://10.25.1.10:65536",     0,              NULL,         0    },
-    {"smtp://10.25.1.10:25/",       0,              NULL,         0    },
-    {"smtp://10.25.1:25",           0,              NULL,         0    },
-    {"smtp://[10.25.1.10]:25",      0,              NULL,         0    },
-    {"smtp://[fd25::10:25",         0,              NULL,         0    },
-    {"smtp://[fd25::10]25",         0,              NULL,         0    },
-    {"smtp://fd25::10",             0,              NULL,         0    },
-    {"SMTP://10.25.1.10",           0,              NULL,         0    },
-    {"lmtp://10.25.1.10:24",        0,              NULL,         0    },
-    {"maildir:relative",            0,              NULL,         0    },
-    {"maildir:",                    0,              NULL,         0    },
-    {"discard:x",                   0,              NULL,         0    },
-    {"mx:",                         0,              NULL,         0    },
+    {"smtp://10.25.1.10:25",       TARGET_SMTP,    "10.25.1.10", 25   },
+    {"smtp://10.25.1.10",          TARGET_SMTP,    "10.25.1.10", 25   },
+    {"smtp://10.25.1.10:65535",    TARGET_SMTP,    "10.25.1.10", 65535},
+    {"smtp://[fd25::10]:2525",     TARGET_SMTP,    "fd25::10",   2525 },
+    {"smtp://[fd25::10]",          TARGET_SMTP,    "fd25::10",   25   },
+    {"maildir:/var/mail/x",        TARGET_MAILDIR, NULL,         0    },
+    {"discard:",                   TARGET_DISCARD, NULL,         0    },
+    {"",                           0,              NULL,         0    },
+    {"smtp://",                    0,              NULL,         0    },
+    {"smtp://mail.example.org:25", 0,              NULL,         0    },
+    {"smtp://localhost",           0,              NULL,         0    },
+    {"smtp://10.25.1.10:",         0,              NULL,         0    },
+    {"smtp://10.25.1.10:0",        0,              NULL,         0    },
+    {"smtp://10.25.1.10:65536",    0,              NULL,         0    },
+    {"smtp://10.25.1.10:25/",      0,              NULL,         0    },
+    {"smtp://10.25.1:25",          0,              NULL,         0    },
+    {"smtp://[10.25.1.10]:25",     0,              NULL,         0    },
+    {"smtp://[fd25::10:25",        0,              NULL,         0    },
+    {"smtp://[fd25::10]25",        0,              NULL,         0    },
+    {"smtp://fd25::10",            0,              NULL,         0    },
+    {"SMTP://10.25.1.10",          0,              NULL,         0    },
+    {"lmtp://10.25.1.10:24",       0,              NULL,         0    },
+    {"maildir:relative",           0,              NULL,         0    },
+    {"maildir:",                   0,              NULL,         0    },
+    {"discard:x",                  0,              NULL,         0    },
+    {"mx:",                        0,              NULL,         0    },
 };
 
 static void test_rows(void **state)
@@ -55,8 +55,7 @@ static void test_rows(void **state)
         if ((rc == 0) != (rows[i].kind != 0) || (int)t.kind != rows[i].kind ||
             (rc != 0) != (why != NULL))
             fail_msg("%s: %d, kind %d", rows[i].url, rc, (int)t.kind);
-        if (rows[i].host != NULL &&
-            (strcmp(t.host, rows[i].host) != 0 || t.port != rows[i].port))
+        if (rows[i].host != NULL && (strcmp(t.host, rows[i].host) != 0 || t.port != rows[i].port))
             fail_msg("%s: %s port %u", rows[i].url, t.host, t.port);
     }
 }
