@@ -1,0 +1,122 @@
+/* queue_change.c - flush, hold, release, delete on one message; see queue_change.h. */
+#include "queue_change.h"
+
+#include <stdlib.h>
+
+#include "base_must.h"
+
+static bool under_way(const struct message *m, uint32_t recipient)
+{
+    for (const struct job *job = m->jobs; job != NULL; job = job->sibling)
+        for (uint32_t i = 0; job->active && i < job->recipients_n; i++)
+            if (job->recipients[i] == recipient)
+                return true;
+    return false;
+}
+
+uint32_t change_flush(struct queue *q, struct message *m, const struct filter *f)
+{
+    uint32_t changed = 0;
+
+    for (uint32_t i = 0; i < m->recipients_n; i++) {
+        struct recipient *r = &m->recipients[i];
+
+        if (r->state != RECIPIENT_WAITING || r->active || !filter_recipient(f, r))
+            continue;
+        r->next_us = 0;
+        changed = 1;
+    }
+    if (changed != 0)
+        queue_schedule(q, m);
+    return changed;
+}
+
+/* Which recipients match must be known before jobs are voided: "active" is part of it. */
+static bool *matches(const struct message *m, const struct filter *f, uint32_t *ret_n)
+{
+    bool *hit = calloc(m->recipients_n, sizeof(*hit));
+
+    must(hit != NULL);
+    *ret_n = 0;
+    for (uint32_t i = 0; i < m->recipients_n; i++) {
+        hit[i] = m->recipients[i].state != RECIPIENT_DELIVERED &&
+                 filter_recipient(f, &m->recipients[i]);
+        *ret_n += hit[i];
+    }
+    return hit;
+}
+
+uint32_t change_hold(struct queue *q, struct message *m, const struct filter *f)
+{
+    uint32_t n, changed = 0;
+    bool *hit = matches(m, f, &n);
+
+    message_void_jobs(m);
+    for (uint32_t i = 0; i < m->recipients_n; i++) {
+        struct recipient *r = &m->recipients[i];
+
+        if (!hit[i] || r->state != RECIPIENT_WAITING)
+            continue;
+        changed = 1;
+        if (under_way(m, i)) {
+            r->hold = true;
+            continue;
+        }
+        message_enter(m, r, RECIPIENT_HELD);
+        message_reason(q->index, r, span_str("held by order"));
+        r->dirty = true;
+    }
+    free(hit);
+    outcome_settle(q, m);
+    return changed;
+}
+
+uint32_t change_release(struct queue *q, struct message *m, const struct filter *f)
+{
+    uint32_t changed = 0;
+
+    for (uint32_t i = 0; i < m->recipients_n; i++) {
+        struct recipient *r = &m->recipients[i];
+
+        if (!filter_recipient(f, r))
+            continue;
+        if (r->hold) {
+            r->hold = false;
+            changed = 1;
+        }
+        if (r->state != RECIPIENT_HELD)
+            continue;
+        message_enter(m, r, RECIPIENT_WAITING);
+        r->next_us = 0;
+        r->dirty = true;
+        changed = 1;
+    }
+    if (changed != 0)
+        outcome_settle(q, m);
+    return changed;
+}
+
+uint32_t change_delete(struct queue *q, struct message *m, const struct filter *f)
+{
+    uint32_t n, changed = 0;
+    bool *hit = matches(m, f, &n);
+
+    message_void_jobs(m);
+    if (n > 0 && n == m->waiting + m->held) {
+        m->doomed = true;
+        changed = 1;
+    }
+    for (uint32_t i = 0; !m->doomed && i < m->recipients_n; i++) {
+        struct recipient *r = &m->recipients[i];
+
+        if (!hit[i] || under_way(m, i))
+            continue;
+        message_enter(m, r, RECIPIENT_DELIVERED); /* nothing more to do for it */
+        message_reason(q->index, r, span_str("deleted by order"));
+        r->dirty = true;
+        changed = 1;
+    }
+    free(hit);
+    outcome_settle(q, m);
+    return changed;
+}

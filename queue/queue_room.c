@@ -1,0 +1,52 @@
+/* queue_room.c - when new mail is shut out (disk, log limit, number of messages) and when it
+ * may come in again; what is queued keeps going out meanwhile (requirement G7).
+ *
+ * Reopening needs clearly more room than shutting left, so that the edge does not flap. */
+#include "queue.h"
+
+#define LOOK_US 1000000u
+
+static void look_at_disk(struct queue *q)
+{
+    uint64_t segment = q->settings.segment_bytes, bytes;
+
+    if (q->room.looked.us != 0 && usec_since(q->room.looked, q->now) < LOOK_US)
+        return;
+    q->room.looked = q->now;
+    if (q->io->free_bytes(q->io, &bytes) < 0)
+        return;
+    q->room.free_bytes = bytes;
+    if (bytes < q->settings.reserve_bytes + segment)
+        q->room.disk_low = true;
+    else if (bytes >= q->settings.reserve_bytes + 3 * segment)
+        q->room.disk_low = false;
+    qlog_disk_low(q->log, q->room.disk_low);
+}
+
+/* Memory a message of ordinary size takes in the index, with slack for small queues. */
+static uint64_t index_limit(const struct queue *q)
+{
+    uint64_t limit = q->settings.limit_messages;
+
+    return limit > UINT64_MAX / 2048 ? UINT64_MAX : limit * 1024 + 16 * 1024 * 1024;
+}
+
+static bool too_full(const struct queue *q, bool shut)
+{
+    uint64_t room = qlog_room(q->log), segment = q->settings.segment_bytes;
+    uint64_t messages = index_count(q->index), limit = q->settings.limit_messages;
+    uint64_t bytes = index_bytes(q->index);
+
+    if (!shut)
+        return room < segment / 2 || messages >= limit || bytes >= index_limit(q);
+    return room < segment + segment / 2 || messages > limit - limit / 16 ||
+           bytes > index_limit(q) - index_limit(q) / 16;
+}
+
+void room_turn(struct queue *q)
+{
+    look_at_disk(q);
+    q->room.shut = too_full(q, q->room.shut);
+    q->intake.shut = q->room.shut;
+    intake_states(q);
+}
