@@ -157,8 +157,11 @@ static inline void control_begin(int epoch)
              "\"workers\":1,\"admin\":\"\",\"epoch\":%d,\"log\":{\"format\":\"json\"}}",
              w.config, w.dir, epoch);
     link_send(w.run, &(struct link_head){.type = LINK_SETTINGS}, text, NULL, 0);
-    for (int i = 0; i < TURNS_MAX && w.alive && !w.ready && !w.failed; i++)
+    for (int i = 0; i < TURNS_MAX && !w.ready && !w.failed; i++) {
         turn();
+        if (!w.alive)
+            usleep(1000); /* run's thread is still to read why */
+    }
 }
 
 static inline void control_end(void)
