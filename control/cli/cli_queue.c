@@ -40,6 +40,18 @@ static json_t *order_of(const char *order, const struct pick *pick)
                      filter_of(pick));
 }
 
+/* An empty one would be no filter: a slip in a script must not mean everything. */
+static int check_filters(const struct cli *cli, const struct pick *pick)
+{
+    const char *const values[] = {pick->recipient, pick->domain, pick->state};
+
+    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+        if (values[i] != NULL && values[i][0] == '\0')
+            return cli_usage(cli, "a filter is empty");
+    }
+    return CLI_DONE;
+}
+
 /* Options, and an ID as the only word; CLI_DONE or what is wrong has been said. */
 static int parse(struct cli *cli, struct pick *pick, int argc, char **argv)
 {
@@ -54,7 +66,7 @@ static int parse(struct cli *cli, struct pick *pick, int argc, char **argv)
         {.name = "limit",     .text = &pick->limit_text },
         {.name = "all",       .flag = &pick->all        },
     };
-    uint64_t id;
+    uint64_t id = 0;
 
     if (cli_parse(cli, options, ARRAY_LEN(options), argc, argv, &pick->id, 1) < 0)
         return CLI_USAGE;
@@ -65,7 +77,12 @@ static int parse(struct cli *cli, struct pick *pick, int argc, char **argv)
     if (pick->id != NULL && id_parse(span_str(pick->id), &id) != 0)
         return cli_usage(cli, "%s is no message id: they have 13 characters, as `queue list` shows",
                          pick->id);
-    return CLI_DONE;
+    /* No message has it, and to the queue it would mean all of them. */
+    if (pick->id != NULL && id == 0)
+        return cli_fail(cli, "%s: no such message", pick->id);
+    if (pick->sender != NULL && pick->sender[0] == '\0')
+        pick->sender = "<>";
+    return check_filters(cli, pick);
 }
 
 /* ---- list ---- */
@@ -73,6 +90,19 @@ static int parse(struct cli *cli, struct pick *pick, int argc, char **argv)
 static const char *text_of(const json_t *object, const char *key)
 {
     return json_string_value(json_object_get(object, key));
+}
+
+/* The queue shows the first recipients of a message only. */
+static void list_rest(struct cli_table *table, const json_t *message, size_t shown)
+{
+    json_int_t total = json_integer_value(json_object_get(message, "recipients_total"));
+    char text[64];
+
+    if (total <= (json_int_t)shown)
+        return;
+    snprintf(text, sizeof(text), "and %lld more", (long long)total - (long long)shown);
+    for (size_t column = 0; column < 9; column++)
+        cli_table_cell(table, column == 4 ? text : " ");
 }
 
 /* One line for each recipient; the message's own facts stand on the first. */
@@ -103,6 +133,7 @@ static void list_rows(struct cli_table *table, const json_t *message)
         cli_table_cell(table, time);
         cli_table_cell(table, text_of(r, "reason"));
     }
+    list_rest(table, message, n);
 }
 
 static void list_page(const struct cli *cli, const json_t *messages, bool *first)
@@ -182,8 +213,8 @@ static int queue_count(struct cli *cli, struct pick *pick)
 
 static void show_recipients(const struct cli *cli, const json_t *message)
 {
-    static const char *const columns[] = {"RECIPIENT", "STATE", ">ATTEMPTS", "NEXT", "REASON",
-                                          NULL};
+    static const char *const columns[] = {"RECIPIENT", "STATE",  ">ATTEMPTS", "NEXT",
+                                          "ROUTE",     "REASON", NULL};
     const json_t *recipients = json_object_get(message, "recipients");
     struct cli_table *table = cli_table_new(columns);
 
@@ -196,6 +227,7 @@ static void show_recipients(const struct cli *cli, const json_t *message)
         cli_table_cell(table, text_of(r, "state"));
         cli_table_figure(table, json_integer_value(json_object_get(r, "attempts")));
         cli_table_cell(table, time);
+        cli_table_cell(table, text_of(r, "route"));
         cli_table_cell(table, text_of(r, "reason"));
     }
     fputc('\n', cli->out);
@@ -300,7 +332,8 @@ static int queue_flush(struct cli *cli, struct pick *pick)
     return change(cli, pick, "flush", "flushed", false);
 }
 
-#define FILTERS "[ID] [--sender A] [--recipient A] [--domain D] [--state S] "
+#define FILTERS                                                                                   \
+    "[ID] [--sender A|'<>'] [--recipient A] [--domain D] [--state queued|deferred|active|held] "
 
 static const struct {
     const char *name, *full;

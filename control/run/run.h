@@ -2,7 +2,7 @@
  * and stops them.  The only one that stays root; it reads nothing from the network.
  *
  * Order: queue, deliver, control, dataplane, each when the one before is READY (or has taken
- * RUN_START_WAIT_US); stopping: dataplane, queue, deliver, control.  A child whose first
+ * RUN_START_WAIT_US); stopping: dataplane, deliver, queue, control.  A child whose first
  * incarnation ends or says FAILED before it was READY ends the whole start with 1; later ones
  * are restarted at once, then after 1, 2, 4, 8, 10, 10 … s, counted anew after a minute alive.
  *

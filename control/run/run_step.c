@@ -11,8 +11,9 @@
 
 #define NEVER ((struct usec){.us = UINT64_MAX})
 
-/* The data plane takes no more, then the queue ends what it has begun, then those that serve it. */
-static const enum ipc_kind stop_order[HOUSE_CHILDREN] = {IPC_DATAPLANE, IPC_QUEUE, IPC_DELIVER,
+/* The data plane takes no more mail; deliver ends what it has begun and tells the queue, which must
+ * still be there to write it down: else those messages went out twice. */
+static const enum ipc_kind stop_order[HOUSE_CHILDREN] = {IPC_DATAPLANE, IPC_DELIVER, IPC_QUEUE,
                                                          IPC_CONTROL};
 
 static void log_child(const char *event, const struct run_child *child, const char *error)

@@ -175,6 +175,9 @@ static void usage_and_help(void **state)
     assert_int_equal(SLUICE("queue", "list", "--limit", "many"), CLI_USAGE);
     assert_int_equal(SLUICE("queue", "delete"), CLI_USAGE); /* nothing is not everything */
     assert_int_equal(SLUICE("queue", "hold", "@"), CLI_USAGE);
+    assert_int_equal(SLUICE("queue", "delete", "--domain=", "@"), CLI_USAGE);
+    assert_int_equal(SLUICE("queue", "delete", "0000000000000", "@"), CLI_NO);
+    assert_non_null(strstr(err_text, "no such message"));
 }
 
 static void not_running(void **state)
@@ -289,7 +292,7 @@ static void stats_in_tables(void **state)
 #define MESSAGE(id, sender) \
     "{\"id\":\"" id "\",\"arrived\":1763855701000006,\"sender\":\"" sender "\",\"bytes\":100," \
     "\"recipients\":[{\"address\":\"a@x\",\"state\":\"waiting\",\"attempts\":2," \
-    "\"next\":\"soon\",\"reason\":\"451 later\"}," \
+    "\"next\":\"soon\",\"reason\":\"451 later\",\"route\":\"in\"}," \
     "{\"address\":\"bb@x\",\"state\":\"held\",\"attempts\":0,\"next\":null}]}"
 
 static void queue_list_goes_page_by_page(void **state)
@@ -326,6 +329,12 @@ static void queue_list_goes_page_by_page(void **state)
     assert_int_equal(SLUICE("queue", "list", "@"), CLI_DONE);
     script_end(s, NULL, NULL);
     assert_string_equal(out_text, "no messages\n");
+    s = script_start("{\"ok\":true,\"messages\":[{\"id\":\"" ID "\",\"recipients\":"
+                     "[{\"address\":\"a@x\"}],\"recipients_total\":31}]}\n",
+                     NULL);
+    assert_int_equal(SLUICE("queue", "list", "@"), CLI_DONE);
+    script_end(s, NULL, NULL);
+    assert_non_null(strstr(out_text, "and 30 more"));
     /* A "more" that does not move on ends it. */
     s = script_start("{\"ok\":true,\"messages\":[" MESSAGE("0000000000123", "") "],\"more\":\"\"}\n",
                      NULL);
@@ -336,7 +345,7 @@ static void queue_list_goes_page_by_page(void **state)
 static void queue_show_one(void **state)
 {
     struct script *s =
-        script_start("{\"ok\":true,\"message\":" MESSAGE(ID, "") ",\"route\":\"inside\"}\n", NULL);
+        script_start("{\"ok\":true,\"message\":" MESSAGE(ID, "") "}\n", NULL);
 
     (void)state;
     assert_int_equal(SLUICE("queue", "show", ID, "@"), CLI_DONE);
@@ -347,9 +356,9 @@ static void queue_show_one(void **state)
                                   "sender      <>\n"
                                   "bytes       100\n"
                                   "\n"
-                                  "RECIPIENT  STATE    ATTEMPTS  NEXT  REASON\n"
-                                  "a@x        waiting         2  soon  451 later\n"
-                                  "bb@x       held            0  -     -\n");
+                                  "RECIPIENT  STATE    ATTEMPTS  NEXT  ROUTE  REASON\n"
+                                  "a@x        waiting         2  soon  in     451 later\n"
+                                  "bb@x       held            0  -     -      -\n");
 }
 
 static void queue_changes(void **state)
@@ -370,7 +379,7 @@ static void queue_changes(void **state)
     assert_int_equal(SLUICE("queue", "hold", "--sender", "", "--state=waiting", "@"), CLI_DONE);
     assert_string_equal(out_text, "0 held\n");
     script_end(s, "{\"command\":\"queue\",\"order\":\"delete\",\"filter\":{\"id\":\"" ID "\"}}",
-               "{\"command\":\"queue\",\"order\":\"hold\",\"filter\":{\"sender\":\"\","
+               "{\"command\":\"queue\",\"order\":\"hold\",\"filter\":{\"sender\":\"<>\","
                "\"state\":\"waiting\"}}");
     s = script_start("{\"ok\":true,\"released\":2}\n", "{\"ok\":true,\"deleted\":9}\n");
     assert_int_equal(SLUICE("queue", "release", "--recipient", "a@x", "@"), CLI_DONE);
