@@ -82,8 +82,7 @@ bool frame_send_segment(void *worker, const struct tcp_seg *seg, const struct sp
     if (w->core->tx_checksum[port]) {
         m->tx_offload = rte_mbuf_tx_offload(lens.l2, lens.l3, lens.l4, 0, 0, 0, 0);
         m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM |
-                       (ip_is_v4(&seg->key.local) ? RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM
-                                                  : RTE_MBUF_F_TX_IPV6);
+                       (ip_is_v4(&seg->key.local) ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
     }
     frame_send(w, m, port);
     return true;

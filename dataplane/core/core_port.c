@@ -122,7 +122,7 @@ static void fill_reta(uint16_t id, uint16_t reta_size, uint16_t queues)
 static void plan_offloads(const struct core_port_settings *port, const struct rte_eth_dev_info *info,
                           struct rte_eth_conf *conf, bool *ret_tx_checksum)
 {
-    uint64_t tx = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
+    uint64_t tx = RTE_ETH_TX_OFFLOAD_TCP_CKSUM; /* the IPv4 header's is always made in software */
     uint64_t rx = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
 
     *ret_tx_checksum = false;

@@ -137,7 +137,10 @@ static bool send_later(struct spool *sp, uint32_t type, struct handle h, uint64_
 
 static bool put_ask(struct spool *sp, const struct spool_ask *ask)
 {
-    return sp->up && ring_put(&sp->region.to_peer, ask, 1) == 1;
+    if (!sp->up || ring_put(&sp->region.to_peer, ask, 1) != 1)
+        return false;
+    sp->asked = true;
+    return true;
 }
 
 static void put_short(struct worker *w, uint32_t type, struct handle h, uint64_t message, uint32_t sequence)
@@ -271,6 +274,9 @@ void spool_kick(struct worker *w)
 {
     uint64_t one = 1;
 
+    if (!w->spool.asked)
+        return;
+    w->spool.asked = false;
     if (w->spool.up && ring_must_kick(&w->spool.region.to_peer)) {
         count_one(&w->counters[CORE_KICKS]);
         if (write(w->spool.kick_fd, &one, sizeof(one)) < 0) {

@@ -231,7 +231,8 @@ void stream_run(struct worker *w, struct tcp_conn *conn)
         }
         if (s->wait != SESSION_RUNS)
             break;
-        if (in.len == 0) {
+        /* With no input left the machine may still owe a reply: 354 after its first chunk. */
+        if (in.len == 0 && !smtp_pending(session_smtp(s))) {
             if (tcp_at_eof(conn))
                 eof(w, conn, slot);
             break;

@@ -75,6 +75,7 @@ struct spool {
     struct ipc_region region;
     bool     up;           /* a region is mapped and its queue lives */
     bool     intake_shut;
+    bool     asked;        /* since the last kick */
     int      kick_fd;
     uint32_t free_count;
     uint32_t free[IPC_CHUNKS];
@@ -158,7 +159,7 @@ struct core {
     uint16_t     port_id[NET_PORTS_MAX];      /* DPDK's number of our port */
     uint8_t      port_index[RTE_MAX_ETHPORTS]; /* and back */
     unsigned     queues[NET_PORTS_MAX];       /* queue pairs a port has */
-    bool         tx_checksum[NET_PORTS_MAX];  /* the port fills in L3 and L4 checksums */
+    bool         tx_checksum[NET_PORTS_MAX];  /* the port fills in TCP checksums */
     struct clients *clients;
     struct policy_box *policy;                /* RCU: core_policy.c */
     uint64_t     tsc_hz, tsc_start;

@@ -182,6 +182,12 @@ struct span tcp_peek(struct tcp *tcp, struct tcp_conn *c)
     return span_of(c->text, c->text_len);
 }
 
+size_t tcp_waiting(const struct tcp *tcp, const struct tcp_conn *c)
+{
+    (void)tcp;
+    return c->state == TCP_CLOSED || (c->flags & C_CLOSED) ? 0 : (size_t)tcp_unread(c) + c->text_len;
+}
+
 static void consume_block(struct tcp *tcp, struct tcp_conn *c, uint32_t n)
 {
     uint32_t index = c->rx_head;

@@ -186,6 +186,15 @@ log: {{format: json, to: stderr}}
 """
 
 
+GREETS = r"""
+import socket, sys
+s = socket.create_connection((sys.argv[1], 25), 2)
+s.settimeout(2)
+print(s.recv(100).decode())
+s.sendall(b"QUIT\r\n")
+"""
+
+
 class Edge:
     """A running `sluice run` with its own home directory."""
 
@@ -238,9 +247,7 @@ class Edge:
     def greets(self):
         if self.process.poll() is not None:
             raise AssertionError("the edge ended:\n" + self.log_tail())
-        done = sh(sys.executable, "-c", f"""
-s = socket.create_connection(("{EDGE4}", 25), 2); s.settimeout(2)
-print(s.recv(100).decode()); s.sendall(b"QUIT\\r\\n")""", netns=self.wire.client_ns, check=False)
+        done = sh(sys.executable, "-c", GREETS, EDGE4, netns=self.wire.client_ns, check=False)
         return done.stdout.startswith("220")
 
     def log_tail(self, lines=15):
