@@ -117,9 +117,9 @@ static int hex_value(uint8_t c)
 }
 
 struct v6_parse {
-    uint8_t  octets[16];
+    uint8_t octets[16];
     unsigned len; /* octets filled */
-    int      gap; /* where "::" stood, or -1 */
+    int gap;      /* where "::" stood, or -1 */
 };
 
 /* One group off the front: hex digits, or a dotted quad as the last 32 bits. */
@@ -195,7 +195,9 @@ static bool contains(struct span text, uint8_t c)
 
 int text_parse_ip(struct span text, struct ip_addr *ret)
 {
-    struct ip_addr ip = {.octets = {[10] = 0xff, [11] = 0xff}};
+    struct ip_addr ip = {
+        .octets = {[10] = 0xff, [11] = 0xff}
+    };
     int rc = contains(text, ':') ? parse_v6(text, &ip) : parse_v4(text, ip.octets + 12);
 
     if (rc == 0)

@@ -76,8 +76,7 @@ static void copy_out(struct ring *end, uint32_t at, uint8_t *to, uint32_t n)
 
 uint32_t ring_room(struct ring *producer)
 {
-    uint32_t seen =
-        atomic_load_explicit(&producer->shared->consumed, memory_order_acquire);
+    uint32_t seen = atomic_load_explicit(&producer->shared->consumed, memory_order_acquire);
 
     if (!peer_plausible(producer, producer->mine - seen))
         return 0;

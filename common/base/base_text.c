@@ -56,12 +56,11 @@ static int leading_number(struct span *text, uint64_t *ret)
 }
 
 struct unit {
-    char     name[4];
+    char name[4];
     uint64_t factor;
 };
 
-static int number_with_unit(struct span text, const struct unit *units, size_t count,
-                            uint64_t *ret)
+static int number_with_unit(struct span text, const struct unit *units, size_t count, uint64_t *ret)
 {
     uint64_t n = 0;
     int rc = leading_number(&text, &n);
@@ -82,11 +81,11 @@ static int number_with_unit(struct span text, const struct unit *units, size_t c
 int text_parse_size(struct span text, uint64_t *ret_bytes)
 {
     static const struct unit units[] = {
-        {"",  1          },
-        {"K", 1ull << 10 },
-        {"M", 1ull << 20 },
-        {"G", 1ull << 30 },
-        {"T", 1ull << 40 },
+        {"",  1         },
+        {"K", 1ull << 10},
+        {"M", 1ull << 20},
+        {"G", 1ull << 30},
+        {"T", 1ull << 40},
     };
 
     return number_with_unit(text, units, ARRAY_LEN(units), ret_bytes);
@@ -95,12 +94,12 @@ int text_parse_size(struct span text, uint64_t *ret_bytes)
 int text_parse_duration(struct span text, uint64_t *ret_us)
 {
     static const struct unit units[] = {
-        {"us", 1             },
-        {"ms", 1000          },
-        {"s",  1000000       },
-        {"m",  60000000      },
-        {"h",  3600000000ull },
-        {"d",  86400000000ull},
+        {"us", 1              },
+        {"ms", 1000           },
+        {"s",  1000000        },
+        {"m",  60000000       },
+        {"h",  3600000000ull  },
+        {"d",  86400000000ull },
         {"w",  604800000000ull},
     };
 
@@ -117,8 +116,7 @@ struct text_date text_date(uint64_t days)
     uint64_t z = days + 719468, era = z / 146097, day_of_era = z % 146097;
     uint64_t year_of_era =
         (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    uint64_t day_of_year =
-        day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    uint64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     uint64_t month = (5 * day_of_year + 2) / 153; /* 0 = March */
     struct text_date date = {
         .day = (uint8_t)(day_of_year - (153 * month + 2) / 5 + 1),

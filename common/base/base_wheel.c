@@ -11,13 +11,13 @@
 
 #include "base_must.h"
 
-#define DIGIT_BITS 6u
-#define LIST_FLAG 0x80000000u /* in prev: the node is first of the list whose number follows */
+#define DIGIT_BITS  6u
+#define LIST_FLAG   0x80000000u /* in prev: the node is first of the list whose number follows */
 #define LIST_MOVING (WHEEL_LEVELS * WHEEL_SLOTS)
-#define LIST_DUE (LIST_MOVING + 1)
+#define LIST_DUE    (LIST_MOVING + 1)
 
 _Static_assert(WHEEL_SLOTS == 1u << DIGIT_BITS, "a digit is a slot number");
-_Static_assert(WHEEL_LEVELS * DIGIT_BITS >= 64, "every tick has a place");
+_Static_assert(WHEEL_LEVELS *DIGIT_BITS >= 64, "every tick has a place");
 _Static_assert(sizeof(struct wheel_node) == 16, "cheap to embed");
 
 static struct wheel_node *node_at(const struct wheel *w, uint32_t index)
@@ -131,8 +131,8 @@ static bool next_slot(const struct wheel *w, uint32_t *ret_list, uint64_t *ret_t
         if (w->used[level] == 0)
             continue;
         digit = (uint32_t)__builtin_ctzll(w->used[level]);
-        above = shift + DIGIT_BITS >= 64 ? 0
-                                         : w->tick >> (shift + DIGIT_BITS) << (shift + DIGIT_BITS);
+        above =
+            shift + DIGIT_BITS >= 64 ? 0 : w->tick >> (shift + DIGIT_BITS) << (shift + DIGIT_BITS);
         *ret_list = level * WHEEL_SLOTS + digit;
         *ret_tick = above | (uint64_t)digit << shift;
         return true;

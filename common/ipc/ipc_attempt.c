@@ -17,8 +17,8 @@ _Static_assert(sizeof(struct attempt_head) + ATTEMPT_EXTENTS_MAX * sizeof(struct
 
 struct writer {
     uint8_t *at;
-    size_t   room;
-    bool     full;
+    size_t room;
+    bool full;
 };
 
 static void put(struct writer *w, const void *bytes, size_t n)
@@ -164,7 +164,8 @@ static bool result_possible(const struct outcome_recipient *r)
         [ATTEMPT_DELIVERED] = 2, [ATTEMPT_DEFERRED] = 4, [ATTEMPT_FAILED] = 5};
 
     return r->result >= ATTEMPT_DELIVERED && r->result <= ATTEMPT_FAILED &&
-           r->status[0] == class_of[r->result] && (r->code == 0 || (r->code >= 200 && r->code < 600));
+           r->status[0] == class_of[r->result] &&
+           (r->code == 0 || (r->code >= 200 && r->code < 600));
 }
 
 static bool outcome_head_possible(const struct outcome_head *h)
@@ -183,8 +184,8 @@ size_t outcome_write(uint8_t *out, size_t room, const struct outcome *o)
     put(&w, &head, sizeof(head));
     for (uint32_t i = 0; i < head.recipients; i++) {
         const struct outcome_recipient *r = &o->recipients[i];
-        uint8_t fixed[6] = {(uint8_t)r->result, r->status[0], r->status[1], r->status[2],
-                            (uint8_t)r->code, (uint8_t)(r->code >> 8)};
+        uint8_t fixed[6] = {(uint8_t)r->result, r->status[0],     r->status[1],
+                            r->status[2],       (uint8_t)r->code, (uint8_t)(r->code >> 8)};
 
         if (!result_possible(r) || r->text.len > OUTCOME_TEXT_MAX)
             return 0;

@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #define ITEM_HEAD_BYTES 4u
-#define FLAGS_KNOWN (ENVELOPE_8BIT | ENVELOPE_UTF8 | ENVELOPE_ESMTP)
+#define FLAGS_KNOWN     (ENVELOPE_8BIT | ENVELOPE_UTF8 | ENVELOPE_ESMTP)
 
 static uint8_t *put_le(uint8_t *at, uint64_t value, unsigned bytes)
 {
@@ -18,7 +18,7 @@ static uint64_t get_le(const uint8_t **at, unsigned bytes)
     uint64_t value = 0;
 
     for (unsigned i = 0; i < bytes; i++)
-        value |= (uint64_t)*(*at)++ << 8 * i;
+        value |= (uint64_t) * (*at)++ << 8 * i;
     return value;
 }
 
@@ -123,8 +123,8 @@ int envelope_parse(struct span bytes, struct envelope *ret, const char **ret_why
 {
     struct envelope env = {.header.version = 0};
     const struct {
-        uint8_t      type;
-        size_t       max;
+        uint8_t type;
+        size_t max;
         struct span *text;
     } order[] = {
         {ENVELOPE_HELO,     ENVELOPE_PATH_MAX, &env.helo    },

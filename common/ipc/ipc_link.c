@@ -5,7 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define LINK_FDS_TAKEN 32 /* room for more than is allowed, so that a surplus is seen and closed */
+#define LINK_FDS_TAKEN 32 /* room for more than is allowed, so that a surplus is seen and closed   \
+                           */
 
 _Static_assert(sizeof(struct link_head) == 24, "ABI");
 
@@ -14,12 +15,12 @@ int link_send(int socket, const struct link_head *head, const char *text, const 
 {
     union {
         struct cmsghdr align;
-        uint8_t        bytes[CMSG_SPACE(LINK_FDS_MAX * sizeof(int))];
+        uint8_t bytes[CMSG_SPACE(LINK_FDS_MAX * sizeof(int))];
     } control = {.bytes = {0}};
     size_t text_bytes = text != NULL ? strlen(text) : 0;
     struct link_head copy = *head;
     struct iovec parts[2] = {
-        {.iov_base = &copy,                 .iov_len = sizeof(copy)},
+        {.iov_base = &copy,                   .iov_len = sizeof(copy)},
         {.iov_base = (void *)(uintptr_t)text, .iov_len = text_bytes  },
     };
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = text_bytes > 0 ? 2 : 1};
@@ -98,7 +99,7 @@ int link_receive(int socket, struct link_message *ret, const char **ret_why)
 {
     union {
         struct cmsghdr align;
-        uint8_t        bytes[CMSG_SPACE(LINK_FDS_TAKEN * sizeof(int))];
+        uint8_t bytes[CMSG_SPACE(LINK_FDS_TAKEN * sizeof(int))];
     } control;
     struct iovec parts[2] = {
         {.iov_base = &ret->head, .iov_len = sizeof(ret->head)    },

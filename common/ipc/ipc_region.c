@@ -121,8 +121,7 @@ int ipc_region_map(struct ipc_region *ret, int fd, enum ipc_kind kind, uint32_t 
         .kind = kind,
     };
     ring_attach(&ret->to_peer, map + to_peer_offset(), IPC_RING_TO_PEER, IPC_MESSAGE_BYTES);
-    ring_attach(&ret->to_worker, map + to_worker_offset(), IPC_RING_TO_WORKER,
-                IPC_MESSAGE_BYTES);
+    ring_attach(&ret->to_worker, map + to_worker_offset(), IPC_RING_TO_WORKER, IPC_MESSAGE_BYTES);
     return 0;
 }
 

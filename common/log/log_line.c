@@ -19,11 +19,11 @@
 #define TAIL_BYTES 16u
 
 static struct {
-    char            host[HOST_MAX];
-    const char     *process;
+    char host[HOST_MAX];
+    const char *process;
     enum log_format format;
-    bool            is_socket;
-    pid_t           pid;
+    bool is_socket;
+    pid_t pid;
     atomic_uint_least64_t lines, lost, cut;
 } out = {.process = "unknown"};
 
@@ -375,7 +375,8 @@ void log_seconds(struct log_line *l, const char *key, uint64_t us)
 
 struct span log_finish(struct log_line *l)
 {
-    const char *tail = l->maillog ? (l->cut ? ", cut\n" : "\n") : (l->cut ? ",\"cut\":true}\n" : "}\n");
+    const char *tail =
+        l->maillog ? (l->cut ? ", cut\n" : "\n") : (l->cut ? ",\"cut\":true}\n" : "}\n");
     size_t n = strlen(tail);
 
     memcpy(l->bytes + l->len, tail, n);

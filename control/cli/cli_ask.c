@@ -12,8 +12,8 @@
 #include "cli.h"
 
 #define ANSWER_BYTES_MAX (16u * 1024u * 1024u)
-#define ANSWER_WAIT_S 60
-#define RESTART_TRIES 50 /* of 100 ms: sluice-control may just be restarting */
+#define ANSWER_WAIT_S    60
+#define RESTART_TRIES    50 /* of 100 ms: sluice-control may just be restarting */
 
 /* By descriptor: a socket's path may be no longer than 107 bytes, a directory's may. */
 static int try_connect(const char *runtime)
@@ -62,8 +62,8 @@ static int connect_edge(const struct cli *cli, int *ret_fd)
     const struct timespec nap = {.tv_nsec = 100000000};
     int fd = try_connect(cli->runtime);
 
-    for (int i = 0; i < RESTART_TRIES && (fd == -ENOENT || fd == -ECONNREFUSED) &&
-                    is_run_alive(cli->runtime);
+    for (int i = 0;
+         i < RESTART_TRIES && (fd == -ENOENT || fd == -ECONNREFUSED) && is_run_alive(cli->runtime);
          i++) {
         nanosleep(&nap, NULL);
         fd = try_connect(cli->runtime);

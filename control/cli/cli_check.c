@@ -24,7 +24,9 @@ static int judge(const char *path, struct conf_error *error)
 int cli_check(struct cli *cli, int argc, char **argv)
 {
     const char *config = NULL;
-    const struct cli_option options[] = {{.name = "config", .letter = 'c', .text = &config}};
+    const struct cli_option options[] = {
+        {.name = "config", .letter = 'c', .text = &config}
+    };
     char path[PATH_MAX] = "", here[PATH_MAX];
     struct conf_error *error;
     int rc;

@@ -4,8 +4,10 @@
 int cli_drain(struct cli *cli, int argc, char **argv)
 {
     bool off = false;
-    const struct cli_option options[] = {{.name = "runtime", .text = &cli->runtime},
-                                         {.name = "off", .flag = &off}};
+    const struct cli_option options[] = {
+        {.name = "runtime", .text = &cli->runtime},
+        {.name = "off",     .flag = &off         }
+    };
     json_t *answer = NULL;
     long long sessions;
     int rc;

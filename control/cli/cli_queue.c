@@ -10,8 +10,8 @@
 /* What the options of all queue commands say. */
 struct pick {
     const char *id, *sender, *recipient, *domain, *state, *limit_text;
-    uint64_t    limit; /* messages shown at most; UINT64_MAX: all */
-    bool        all;
+    uint64_t limit; /* messages shown at most; UINT64_MAX: all */
+    bool all;
 };
 
 static json_t *filter_of(const struct pick *pick)
@@ -56,15 +56,15 @@ static int check_filters(const struct cli *cli, const struct pick *pick)
 static int parse(struct cli *cli, struct pick *pick, int argc, char **argv)
 {
     const struct cli_option options[] = {
-        {.name = "runtime",   .text = &cli->runtime     },
-        {.name = "json",      .flag = &cli->json        },
-        {.name = "id",        .text = &pick->id         },
-        {.name = "sender",    .text = &pick->sender     },
-        {.name = "recipient", .text = &pick->recipient  },
-        {.name = "domain",    .text = &pick->domain     },
-        {.name = "state",     .text = &pick->state      },
-        {.name = "limit",     .text = &pick->limit_text },
-        {.name = "all",       .flag = &pick->all        },
+        {.name = "runtime",   .text = &cli->runtime    },
+        {.name = "json",      .flag = &cli->json       },
+        {.name = "id",        .text = &pick->id        },
+        {.name = "sender",    .text = &pick->sender    },
+        {.name = "recipient", .text = &pick->recipient },
+        {.name = "domain",    .text = &pick->domain    },
+        {.name = "state",     .text = &pick->state     },
+        {.name = "limit",     .text = &pick->limit_text},
+        {.name = "all",       .flag = &pick->all       },
     };
     uint64_t id = 0;
 
@@ -123,9 +123,7 @@ static void list_rows(struct cli_table *table, const json_t *message)
             cli_table_figure(table, json_integer_value(json_object_get(message, "bytes")));
         else
             cli_table_cell(table, " ");
-        cli_table_cell(table, i > 0                                  ? " "
-                              : sender == NULL || *sender == '\0' ? "<>"
-                                                                    : sender);
+        cli_table_cell(table, i > 0 ? " " : sender == NULL || *sender == '\0' ? "<>" : sender);
         cli_table_cell(table, text_of(r, "address"));
         cli_table_cell(table, text_of(r, "state"));
         cli_table_figure(table, json_integer_value(json_object_get(r, "attempts")));
@@ -138,8 +136,8 @@ static void list_rows(struct cli_table *table, const json_t *message)
 
 static void list_page(const struct cli *cli, const json_t *messages, bool *first)
 {
-    static const char *const columns[] = {"ID",        "ARRIVED",   ">BYTES", "SENDER", "RECIPIENT",
-                                          "STATE",     ">ATTEMPTS", "NEXT",   "REASON", NULL};
+    static const char *const columns[] = {"ID",    "ARRIVED",   ">BYTES", "SENDER", "RECIPIENT",
+                                          "STATE", ">ATTEMPTS", "NEXT",   "REASON", NULL};
     struct cli_table *table = cli->json ? NULL : cli_table_new(columns);
     size_t i;
 
@@ -241,7 +239,8 @@ static void show_facts(const struct cli *cli, json_t *message)
     const char *key;
     json_t *value;
 
-    json_object_foreach(message, key, value) {
+    json_object_foreach(message, key, value)
+    {
         char time[32];
 
         if (strcmp(key, "ok") == 0 || json_is_array(value) || json_is_object(value))
@@ -332,7 +331,7 @@ static int queue_flush(struct cli *cli, struct pick *pick)
     return change(cli, pick, "flush", "flushed", false);
 }
 
-#define FILTERS                                                                                   \
+#define FILTERS                                                                                    \
     "[ID] [--sender A|'<>'] [--recipient A] [--domain D] [--state queued|deferred|active|held] "
 
 static const struct {
@@ -341,15 +340,13 @@ static const struct {
     const char *usage;
 } orders[] = {
     {"list",    "queue list",    queue_list,
-     "queue list " FILTERS "[--limit N] [--json] [--runtime DIR]"},
-    {"count",   "queue count",   queue_count,   "queue count " FILTERS "[--runtime DIR]"},
-    {"show",    "queue show",    queue_show,    "queue show ID [--json] [--runtime DIR]"},
-    {"hold",    "queue hold",    queue_hold,    "queue hold " FILTERS "[--all] [--runtime DIR]"},
-    {"release", "queue release", queue_release,
-     "queue release " FILTERS "[--all] [--runtime DIR]"},
-    {"delete",  "queue delete",  queue_delete,
-     "queue delete " FILTERS "[--all] [--runtime DIR]"},
-    {"flush",   "queue flush",   queue_flush,   "queue flush " FILTERS "[--runtime DIR]"},
+     "queue list " FILTERS "[--limit N] [--json] [--runtime DIR]"                                 },
+    {"count",   "queue count",   queue_count,   "queue count " FILTERS "[--runtime DIR]"          },
+    {"show",    "queue show",    queue_show,    "queue show ID [--json] [--runtime DIR]"          },
+    {"hold",    "queue hold",    queue_hold,    "queue hold " FILTERS "[--all] [--runtime DIR]"   },
+    {"release", "queue release", queue_release, "queue release " FILTERS "[--all] [--runtime DIR]"},
+    {"delete",  "queue delete",  queue_delete,  "queue delete " FILTERS "[--all] [--runtime DIR]" },
+    {"flush",   "queue flush",   queue_flush,   "queue flush " FILTERS "[--runtime DIR]"          },
 };
 
 int cli_queue(struct cli *cli, int argc, char **argv)

@@ -3,7 +3,9 @@
 
 int cli_reload(struct cli *cli, int argc, char **argv)
 {
-    const struct cli_option options[] = {{.name = "runtime", .text = &cli->runtime}};
+    const struct cli_option options[] = {
+        {.name = "runtime", .text = &cli->runtime}
+    };
     json_t *answer = NULL;
     const json_t *restart, *item;
     size_t i;

@@ -7,7 +7,7 @@ int cli_run(struct cli *cli, int argc, char **argv)
     struct run_options run = {.config = NULL};
     const struct cli_option options[] = {
         {.name = "config", .letter = 'c', .text = &run.config},
-        {.name = "force",  .flag = &run.force                },
+        {.name = "force",                .flag = &run.force              },
     };
 
     if (cli_parse(cli, options, ARRAY_LEN(options), argc, argv, NULL, 0) < 0)

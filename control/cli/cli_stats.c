@@ -8,7 +8,8 @@ static void print_counters(const struct cli *cli, json_t *counters)
     const char *name;
     json_t *value;
 
-    json_object_foreach(counters, name, value) {
+    json_object_foreach(counters, name, value)
+    {
         cli_table_cell(table, name);
         cli_table_figure(table, json_integer_value(value));
     }
@@ -37,7 +38,8 @@ static void print_histograms(const struct cli *cli, json_t *histograms)
     const char *name;
     json_t *value;
 
-    json_object_foreach(histograms, name, value) {
+    json_object_foreach(histograms, name, value)
+    {
         json_int_t count = json_integer_value(json_object_get(value, "count"));
         double sum = json_number_value(json_object_get(value, "sum_seconds"));
         json_t *mean = count > 0 ? json_real(sum / (double)count) : NULL;
@@ -55,8 +57,10 @@ static void print_histograms(const struct cli *cli, json_t *histograms)
 
 int cli_stats(struct cli *cli, int argc, char **argv)
 {
-    const struct cli_option options[] = {{.name = "runtime", .text = &cli->runtime},
-                                         {.name = "json", .flag = &cli->json}};
+    const struct cli_option options[] = {
+        {.name = "runtime", .text = &cli->runtime},
+        {.name = "json",    .flag = &cli->json   }
+    };
     json_t *answer = NULL;
     int rc;
 

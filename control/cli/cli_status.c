@@ -15,7 +15,8 @@ static void print_processes(const struct cli *cli, const json_t *answer)
     json_t *processes = json_object_get(answer, "processes"), *one;
     const char *name;
 
-    json_object_foreach(processes, name, one) {
+    json_object_foreach(processes, name, one)
+    {
         json_int_t epoch = json_integer_value(json_object_get(one, "epoch"));
         bool up = json_is_true(json_object_get(one, "up"));
         const json_t *pid = json_object_get(one, "pid");
@@ -52,8 +53,7 @@ static void print_policy(const struct cli *cli, const json_t *answer)
         return;
     }
     cli_line(cli, "policy", "generation %lld: %lld rules, %lld domains, %lld recipients",
-             (long long)generation,
-             (long long)json_integer_value(json_object_get(policy, "rules")),
+             (long long)generation, (long long)json_integer_value(json_object_get(policy, "rules")),
              (long long)json_integer_value(json_object_get(policy, "domains")),
              (long long)json_integer_value(json_object_get(policy, "recipients")));
     if (json_integer_value(json_object_get(policy, "dataplane_generation")) != generation)
@@ -64,8 +64,10 @@ static void print_policy(const struct cli *cli, const json_t *answer)
 
 int cli_status(struct cli *cli, int argc, char **argv)
 {
-    const struct cli_option options[] = {{.name = "runtime", .text = &cli->runtime},
-                                         {.name = "json", .flag = &cli->json}};
+    const struct cli_option options[] = {
+        {.name = "runtime", .text = &cli->runtime},
+        {.name = "json",    .flag = &cli->json   }
+    };
     json_t *answer = NULL;
     const char *error;
     int rc;

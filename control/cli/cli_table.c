@@ -6,14 +6,14 @@
 #include "cli.h"
 
 #define COLUMNS_MAX 12
-#define GAP 2
+#define GAP         2
 
 struct cli_table {
     const char *headings[COLUMNS_MAX];
-    bool        right[COLUMNS_MAX];
-    size_t      columns, count, room;
-    char      **cells;
-    bool        failed; /* out of memory: what is there is shown */
+    bool right[COLUMNS_MAX];
+    size_t columns, count, room;
+    char **cells;
+    bool failed; /* out of memory: what is there is shown */
 };
 
 void cli_clean(char *out, size_t n, const char *text)

@@ -19,7 +19,7 @@
 #include "ipc_link.h"
 #include "run_limits.h"
 
-#define NEVER ((struct usec){.us = UINT64_MAX})
+#define NEVER            ((struct usec){.us = UINT64_MAX})
 #define EXIT_NOT_STARTED 127
 
 void child_init(struct run_child *child, enum ipc_kind kind)
@@ -39,8 +39,7 @@ static _Noreturn void not_started(const char *program, const char *step)
 {
     int error = errno;
 
-    dprintf(STDERR_FILENO, "sluice run: cannot start %s: %s: %s\n", program, step,
-            strerror(error));
+    dprintf(STDERR_FILENO, "sluice run: cannot start %s: %s: %s\n", program, step, strerror(error));
     _exit(EXIT_NOT_STARTED);
 }
 

@@ -12,7 +12,7 @@
 struct gather {
     char **paths;
     size_t count, room;
-    bool   full;
+    bool full;
 };
 
 static void gather_add(struct gather *g, const char *path)

@@ -195,9 +195,8 @@ void peers_gone(struct house *house, const struct run_child *child)
 {
     for (size_t i = 0; i < HOUSE_CHILDREN; i++) {
         struct run_child *other = &house->children[i];
-        struct link_head head = {.type = LINK_GONE,
-                                 .kind = (uint32_t)child->kind,
-                                 .epoch = other->told[child->kind]};
+        struct link_head head = {
+            .type = LINK_GONE, .kind = (uint32_t)child->kind, .epoch = other->told[child->kind]};
 
         if (other == child || !is_running(other) || head.epoch == 0)
             continue;

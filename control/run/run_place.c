@@ -163,8 +163,8 @@ int place_write_pid(const struct run_place *place, const char *name, pid_t pid)
     snprintf(file, sizeof(file), "%s.pid", name);
     snprintf(draft, sizeof(draft), "%s.pid.new", name);
     unlinkat(place->directory, draft, 0);
-    fd = openat(place->directory, draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                0644);
+    fd =
+        openat(place->directory, draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd < 0)
         return -errno;
     if (fchmod(fd, 0644) != 0 || write(fd, text, (size_t)n) != n)

@@ -1,10 +1,10 @@
 /* Goal: the ring moves every entry once and in order, whatever the batch sizes, never believes
  * an impossible index, and never sleeps through work.  Method: rows on one thread, two threads
  * (also under TSan) with sleep and kick, and a peer that writes any index it likes. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <pthread.h>
 #include <semaphore.h>
@@ -20,8 +20,8 @@ struct entry {
 
 struct pair {
     struct ring in, out; /* producer's and consumer's end */
-    uint8_t    *memory;
-    uint32_t    count;
+    uint8_t *memory;
+    uint32_t count;
 };
 
 static struct pair pair_new(uint32_t count)
@@ -182,7 +182,7 @@ static void ring_sleep_protocol(void **state)
 
 struct crossing {
     struct pair p;
-    sem_t       kick;
+    sem_t kick;
 };
 
 static void *produce(void *arg)

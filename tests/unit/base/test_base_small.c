@@ -1,8 +1,8 @@
 /* Goal: pools, hashes, CRC32C and random streams against published vectors and their bounds. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <stdlib.h>
 
@@ -60,7 +60,7 @@ static uint8_t from_hex(char c)
 static void siphash_vectors(void **state)
 {
     static const struct {
-        size_t      len;
+        size_t len;
         const char *hex;
     } v64[] = {
         {0,  "310e0edd47db6f72"},

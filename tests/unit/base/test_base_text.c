@@ -1,9 +1,9 @@
 /* Goal: addresses, prefixes, endpoints, sizes, durations and times read and write one way only.
  * Method: rows; every input also flush against a page that faults; cut at every length. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <errno.h>
 
@@ -13,48 +13,48 @@
 static const struct {
     const char *in, *out; /* out NULL: refused */
 } ips[] = {
-    {"10.0.0.1",                                       "10.0.0.1"             },
-    {"255.255.255.255",                                "255.255.255.255"      },
-    {"0.0.0.0",                                        "0.0.0.0"              },
-    {"10.0.0",                                         NULL                   },
-    {"10.0.0.1.2",                                     NULL                   },
-    {"10.0.0.256",                                     NULL                   },
-    {"10.0.0.01",                                      NULL                   },
-    {"10.0.0.1 ",                                      NULL                   },
-    {"10..0.1",                                        NULL                   },
-    {"",                                               NULL                   },
-    {"1e1.0.0.1",                                      NULL                   },
-    {"::",                                             "::"                   },
-    {"::1",                                            "::1"                  },
-    {"1::",                                            "1::"                  },
-    {"fd25::25",                                       "fd25::25"             },
-    {"FD25:0:0:0:0:0:0:25",                            "fd25::25"             },
-    {"2001:db8:0:0:1:0:0:1",                           "2001:db8::1:0:0:1"    },
-    {"2001:db8:0:1:1:1:1:1",                           "2001:db8:0:1:1:1:1:1" },
-    {"2001:0db8::0001",                                "2001:db8::1"          },
-    {"1:0:0:2:0:0:0:3",                                "1:0:0:2::3"           },
-    {"1:2:3:4:5:6:7::",                                "1:2:3:4:5:6:7:0"      },
-    {"::2:3:4:5:6:7:8",                                "0:2:3:4:5:6:7:8"      },
-    {"::ffff:10.0.0.1",                                "10.0.0.1"             },
-    {"::ffff:0a00:0001",                               "10.0.0.1"             },
-    {"64:ff9b::10.0.0.1",                              "64:ff9b::a00:1"       },
-    {"1:2:3:4:5:6:10.0.0.1",                           "1:2:3:4:5:6:a00:1"    },
-    {"1:2:3:4:5:6:7:10.0.0.1",                         NULL                   },
-    {":::",                                            NULL                   },
-    {":",                                              NULL                   },
-    {"1:",                                             NULL                   },
-    {":1",                                             NULL                   },
-    {"1::2::3",                                        NULL                   },
-    {"1:2:3:4:5:6:7",                                  NULL                   },
-    {"1:2:3:4:5:6:7:8:9",                              NULL                   },
-    {"1:2:3:4:5:6:7:8::",                              NULL                   },
-    {"1:2:3:4::5:6:7:8",                               NULL                   },
-    {"12345::",                                        NULL                   },
-    {"g::",                                            NULL                   },
-    {"fe80::1%eth0",                                   NULL                   },
-    {"::10.0.0.1:1",                                   NULL                   },
-    {"1::2:",                                          NULL                   },
-    {"::ffff:10.0.0",                                  NULL                   },
+    {"10.0.0.1",               "10.0.0.1"            },
+    {"255.255.255.255",        "255.255.255.255"     },
+    {"0.0.0.0",                "0.0.0.0"             },
+    {"10.0.0",                 NULL                  },
+    {"10.0.0.1.2",             NULL                  },
+    {"10.0.0.256",             NULL                  },
+    {"10.0.0.01",              NULL                  },
+    {"10.0.0.1 ",              NULL                  },
+    {"10..0.1",                NULL                  },
+    {"",                       NULL                  },
+    {"1e1.0.0.1",              NULL                  },
+    {"::",                     "::"                  },
+    {"::1",                    "::1"                 },
+    {"1::",                    "1::"                 },
+    {"fd25::25",               "fd25::25"            },
+    {"FD25:0:0:0:0:0:0:25",    "fd25::25"            },
+    {"2001:db8:0:0:1:0:0:1",   "2001:db8::1:0:0:1"   },
+    {"2001:db8:0:1:1:1:1:1",   "2001:db8:0:1:1:1:1:1"},
+    {"2001:0db8::0001",        "2001:db8::1"         },
+    {"1:0:0:2:0:0:0:3",        "1:0:0:2::3"          },
+    {"1:2:3:4:5:6:7::",        "1:2:3:4:5:6:7:0"     },
+    {"::2:3:4:5:6:7:8",        "0:2:3:4:5:6:7:8"     },
+    {"::ffff:10.0.0.1",        "10.0.0.1"            },
+    {"::ffff:0a00:0001",       "10.0.0.1"            },
+    {"64:ff9b::10.0.0.1",      "64:ff9b::a00:1"      },
+    {"1:2:3:4:5:6:10.0.0.1",   "1:2:3:4:5:6:a00:1"   },
+    {"1:2:3:4:5:6:7:10.0.0.1", NULL                  },
+    {":::",                    NULL                  },
+    {":",                      NULL                  },
+    {"1:",                     NULL                  },
+    {":1",                     NULL                  },
+    {"1::2::3",                NULL                  },
+    {"1:2:3:4:5:6:7",          NULL                  },
+    {"1:2:3:4:5:6:7:8:9",      NULL                  },
+    {"1:2:3:4:5:6:7:8::",      NULL                  },
+    {"1:2:3:4::5:6:7:8",       NULL                  },
+    {"12345::",                NULL                  },
+    {"g::",                    NULL                  },
+    {"fe80::1%eth0",           NULL                  },
+    {"::10.0.0.1:1",           NULL                  },
+    {"1::2:",                  NULL                  },
+    {"::ffff:10.0.0",          NULL                  },
 };
 
 static void addresses(void **state)
@@ -102,23 +102,23 @@ static void prefixes(void **state)
     static const struct {
         const char *in, *out, *base;
     } rows[] = {
-        {"10.25.0.25/24",      "10.25.0.25/24", "10.25.0.0" },
-        {"10.25.0.25",         "10.25.0.25/32", "10.25.0.25"},
-        {"0.0.0.0/0",          "0.0.0.0/0",     "0.0.0.0"   },
-        {"10.1.2.255/31",      "10.1.2.255/31", "10.1.2.254"},
-        {"fd25::25/64",        "fd25::25/64",   "fd25::"    },
-        {"fd25::25",           "fd25::25/128",  "fd25::25"  },
-        {"ffff::/0",           "ffff::/0",      "::"        },
-        {"fd25:ffff::1/17",    "fd25:ffff::1/17", "fd25:8000::"},
-        {"10.0.0.0/33",        NULL,            NULL        },
-        {"fd25::/129",         NULL,            NULL        },
-        {"10.0.0.0/",          NULL,            NULL        },
-        {"10.0.0.0/-1",        NULL,            NULL        },
-        {"10.0.0.0/0x8",       NULL,            NULL        },
-        {"/8",                 NULL,            NULL        },
-        {"10.0.0.0/8/8",       NULL,            NULL        },
-        {"::ffff:10.0.0.0/104", NULL,           NULL        },
-        {"10.0.0.0/0008",      NULL,            NULL        },
+        {"10.25.0.25/24",       "10.25.0.25/24",   "10.25.0.0"  },
+        {"10.25.0.25",          "10.25.0.25/32",   "10.25.0.25" },
+        {"0.0.0.0/0",           "0.0.0.0/0",       "0.0.0.0"    },
+        {"10.1.2.255/31",       "10.1.2.255/31",   "10.1.2.254" },
+        {"fd25::25/64",         "fd25::25/64",     "fd25::"     },
+        {"fd25::25",            "fd25::25/128",    "fd25::25"   },
+        {"ffff::/0",            "ffff::/0",        "::"         },
+        {"fd25:ffff::1/17",     "fd25:ffff::1/17", "fd25:8000::"},
+        {"10.0.0.0/33",         NULL,              NULL         },
+        {"fd25::/129",          NULL,              NULL         },
+        {"10.0.0.0/",           NULL,              NULL         },
+        {"10.0.0.0/-1",         NULL,              NULL         },
+        {"10.0.0.0/0x8",        NULL,              NULL         },
+        {"/8",                  NULL,              NULL         },
+        {"10.0.0.0/8/8",        NULL,              NULL         },
+        {"::ffff:10.0.0.0/104", NULL,              NULL         },
+        {"10.0.0.0/0008",       NULL,              NULL         },
     };
 
     (void)state;
@@ -155,7 +155,7 @@ static void endpoints(void **state)
 {
     static const struct {
         const char *in;
-        bool        ok;
+        bool ok;
     } rows[] = {
         {"10.0.0.1:25",     true },
         {"[fd25::25]:2525", true },
@@ -194,36 +194,38 @@ static void numbers_sizes_durations(void **state)
 {
     static const struct {
         const char *text;
-        int         rc;
-        uint64_t    value;
-    } sizes[] = {
-        {"0",                     0,       0               },
-        {"4096",                  0,       4096            },
-        {"512K",                  0,       512 * 1024      },
-        {"50M",                   0,       50ull << 20     },
-        {"2G",                    0,       2ull << 30      },
-        {"16777215T",             0,       16777215ull << 40},
-        {"16777216T",             -ERANGE, 0               },
-        {"18446744073709551616",  -ERANGE, 0               },
-        {"M",                     -EINVAL, 0               },
-        {"",                      -EINVAL, 0               },
-        {"1m",                    -EINVAL, 0               },
-        {"1.5M",                  -EINVAL, 0               },
-        {"-1",                    -EINVAL, 0               },
-        {"1 M",                   -EINVAL, 0               },
-    }, durations[] = {
-        {"0",                     0,       0               },
-        {"0s",                    0,       0               },
-        {"250ms",                 0,       250000          },
-        {"5s",                    0,       5000000         },
-        {"10m",                   0,       600000000       },
-        {"1h",                    0,       3600000000ull   },
-        {"5d",                    0,       432000000000ull },
-        {"5",                     -EINVAL, 0               },
-        {"5 s",                   -EINVAL, 0               },
-        {"s",                     -EINVAL, 0               },
-        {"99999999999999999d",    -ERANGE, 0               },
-    };
+        int rc;
+        uint64_t value;
+    } sizes[] =
+        {
+            {"0",                    0,       0                },
+            {"4096",                 0,       4096             },
+            {"512K",                 0,       512 * 1024       },
+            {"50M",                  0,       50ull << 20      },
+            {"2G",                   0,       2ull << 30       },
+            {"16777215T",            0,       16777215ull << 40},
+            {"16777216T",            -ERANGE, 0                },
+            {"18446744073709551616", -ERANGE, 0                },
+            {"M",                    -EINVAL, 0                },
+            {"",                     -EINVAL, 0                },
+            {"1m",                   -EINVAL, 0                },
+            {"1.5M",                 -EINVAL, 0                },
+            {"-1",                   -EINVAL, 0                },
+            {"1 M",                  -EINVAL, 0                },
+    },
+      durations[] = {
+          {"0", 0, 0},
+          {"0s", 0, 0},
+          {"250ms", 0, 250000},
+          {"5s", 0, 5000000},
+          {"10m", 0, 600000000},
+          {"1h", 0, 3600000000ull},
+          {"5d", 0, 432000000000ull},
+          {"5", -EINVAL, 0},
+          {"5 s", -EINVAL, 0},
+          {"s", -EINVAL, 0},
+          {"99999999999999999d", -ERANGE, 0},
+      };
     uint64_t value;
     char text[TEXT_U64_MAX];
 
@@ -235,8 +237,7 @@ static void numbers_sizes_durations(void **state)
     }
     for (size_t i = 0; i < ARRAY_LEN(durations); i++) {
         value = 77;
-        assert_int_equal(text_parse_duration(span_str(durations[i].text), &value),
-                         durations[i].rc);
+        assert_int_equal(text_parse_duration(span_str(durations[i].text), &value), durations[i].rc);
         assert_true(value == (durations[i].rc == 0 ? durations[i].value : 77));
     }
     assert_int_equal(text_u64(text, UINT64_MAX), 20);
@@ -248,9 +249,9 @@ static void numbers_sizes_durations(void **state)
 static void times(void **state)
 {
     static const struct {
-        uint64_t    us;
+        uint64_t us;
         const char *text;
-        uint8_t     weekday;
+        uint8_t weekday;
     } rows[] = {
         {0,                   "1970-01-01T00:00:00.000000Z", 4},
         {951782400000000ull,  "2000-02-29T00:00:00.000000Z", 2},
@@ -272,12 +273,9 @@ static void times(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addresses),
-        cmocka_unit_test(longest_texts_fit),
-        cmocka_unit_test(prefixes),
-        cmocka_unit_test(families_do_not_mix),
-        cmocka_unit_test(endpoints),
-        cmocka_unit_test(numbers_sizes_durations),
+        cmocka_unit_test(addresses), cmocka_unit_test(longest_texts_fit),
+        cmocka_unit_test(prefixes),  cmocka_unit_test(families_do_not_mix),
+        cmocka_unit_test(endpoints), cmocka_unit_test(numbers_sizes_durations),
         cmocka_unit_test(times),
     };
 

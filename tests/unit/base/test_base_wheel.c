@@ -1,10 +1,10 @@
 /* Goal: a timer fires once, never early, at most a tick late, whatever its distance; cancel
  * and re-arm hold; a turn never does more than its budget.  Method: rows, then a seeded walk
  * checked against a plain array. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <stdlib.h>
 
@@ -14,7 +14,7 @@
 #define TICK 1000u
 
 struct thing { /* the node is embedded, not first */
-    uint64_t          name;
+    uint64_t name;
     struct wheel_node node;
 };
 
@@ -39,8 +39,8 @@ static uint32_t expire_at(uint64_t us)
 
 static void one_timer_at_every_distance(void **state)
 {
-    static const uint64_t starts[] = {0, 1, 999, 63 * TICK, 64 * TICK, 4095ull * TICK + 7,
-                                      1763856000000000ull};
+    static const uint64_t starts[] = {
+        0, 1, 999, 63 * TICK, 64 * TICK, 4095ull * TICK + 7, 1763856000000000ull};
 
     (void)state;
     for (size_t s = 0; s < ARRAY_LEN(starts); s++) {
@@ -118,8 +118,7 @@ static void budget_is_kept_and_nothing_is_lost(void **state)
     while (fired < N) {
         uint32_t budget = 100, spent = 0;
 
-        while (wheel_expire(&wheel, (struct usec){.us = 300001ull * TICK}, &budget) !=
-               WHEEL_NONE) {
+        while (wheel_expire(&wheel, (struct usec){.us = 300001ull * TICK}, &budget) != WHEEL_NONE) {
             spent++;
             fired++;
         }

@@ -1,10 +1,10 @@
 /* Goal: what an operator types becomes the right request, the answer the right words and exit
  * status.  Method: a control socket in a temporary directory whose other end is a script of
  * answers; output into memory. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -70,9 +70,9 @@ static int sluice(const char *const *words)
 
 struct script {
     const char *answers[4];
-    char        requests[4][2048];
-    int         listener, served;
-    pthread_t   thread;
+    char requests[4][2048];
+    int listener, served;
+    pthread_t thread;
 };
 
 static void *serve(void *arg)
@@ -197,8 +197,8 @@ static void refusals_and_strange_answers(void **state)
     struct script *s;
 
     (void)state;
-    s = script_start("{\"ok\":false,\"error\":\"a.yaml:3:1: no\\u001b such key\\nb.yaml:1:1: x\"}\n",
-                     NULL);
+    s = script_start(
+        "{\"ok\":false,\"error\":\"a.yaml:3:1: no\\u001b such key\\nb.yaml:1:1: x\"}\n", NULL);
     assert_int_equal(SLUICE("reload", "@"), CLI_NO);
     script_end(s, "{\"command\":\"reload\"}", NULL);
     assert_string_equal(err_text, "sluice reload: a.yaml:3:1: no? such key\nb.yaml:1:1: x\n");
@@ -215,14 +215,15 @@ static void refusals_and_strange_answers(void **state)
 
 static void reload_and_drain(void **state)
 {
-    struct script *s =
-        script_start("{\"ok\":true,\"generation\":7,\"restart\":[\"dataplane.cores\",\"queue.x\"]}\n",
-                     "{\"ok\":true,\"generation\":8,\"restart\":[]}\n");
+    struct script *s = script_start(
+        "{\"ok\":true,\"generation\":7,\"restart\":[\"dataplane.cores\",\"queue.x\"]}\n",
+        "{\"ok\":true,\"generation\":8,\"restart\":[]}\n");
 
     (void)state;
     assert_int_equal(SLUICE("reload", "@"), CLI_DONE);
-    assert_string_equal(out_text, "reloaded, policy generation 7\n"
-                                  "takes effect at the next start only: dataplane.cores, queue.x\n");
+    assert_string_equal(out_text,
+                        "reloaded, policy generation 7\n"
+                        "takes effect at the next start only: dataplane.cores, queue.x\n");
     assert_int_equal(SLUICE("reload", "@"), CLI_DONE);
     assert_string_equal(out_text, "reloaded, policy generation 8\n");
     script_end(s, NULL, NULL);
@@ -249,19 +250,18 @@ static void status_in_words_and_json(void **state)
 
     (void)state;
     assert_int_equal(SLUICE("status", "@"), CLI_DONE);
-    assert_string_equal(out_text,
-                        "instance    mx1 (Sluice 1)\n"
-                        "intake      open\n"
-                        "sessions    5\n"
-                        "queue       unknown\n"
-                        "policy      generation 9: 2 rules, 1 domains, 4 recipients\n"
-                        "            the queue does not have it yet\n"
-                        "last reload failed: x:1:2: bad\n"
-                        "\n"
-                        "PROCESS        PID  STATE  RESTARTS\n"
-                        "run             10  up            0\n"
-                        "dataplane  1234567  up            2\n"
-                        "queue            -  down          0\n");
+    assert_string_equal(out_text, "instance    mx1 (Sluice 1)\n"
+                                  "intake      open\n"
+                                  "sessions    5\n"
+                                  "queue       unknown\n"
+                                  "policy      generation 9: 2 rules, 1 domains, 4 recipients\n"
+                                  "            the queue does not have it yet\n"
+                                  "last reload failed: x:1:2: bad\n"
+                                  "\n"
+                                  "PROCESS        PID  STATE  RESTARTS\n"
+                                  "run             10  up            0\n"
+                                  "dataplane  1234567  up            2\n"
+                                  "queue            -  down          0\n");
     assert_int_equal(SLUICE("status", "--json", "@"), CLI_DONE);
     answer = json_loads(out_text, 0, NULL);
     assert_int_equal(json_integer_value(json_object_get(answer, "sessions")), 5);
@@ -289,16 +289,17 @@ static void stats_in_tables(void **state)
     script_end(s, "{\"command\":\"stats\"}", NULL);
 }
 
-#define MESSAGE(id, sender) \
-    "{\"id\":\"" id "\",\"arrived\":1763855701000006,\"sender\":\"" sender "\",\"bytes\":100," \
-    "\"recipients\":[{\"address\":\"a@x\",\"state\":\"waiting\",\"attempts\":2," \
-    "\"next\":\"soon\",\"reason\":\"451 later\",\"route\":\"in\"}," \
+#define MESSAGE(id, sender)                                                                        \
+    "{\"id\":\"" id "\",\"arrived\":1763855701000006,\"sender\":\"" sender "\",\"bytes\":100,"     \
+    "\"recipients\":[{\"address\":\"a@x\",\"state\":\"waiting\",\"attempts\":2,"                   \
+    "\"next\":\"soon\",\"reason\":\"451 later\",\"route\":\"in\"},"                                \
     "{\"address\":\"bb@x\",\"state\":\"held\",\"attempts\":0,\"next\":null}]}"
 
 static void queue_list_goes_page_by_page(void **state)
 {
     struct script *s = script_start(
-        "{\"ok\":true,\"messages\":[" MESSAGE("0000000000123", "") "],\"more\":\"0000000000123\"}\n",
+        "{\"ok\":true,\"messages\":[" MESSAGE("0000000000123",
+                                              "") "],\"more\":\"0000000000123\"}\n",
         "{\"ok\":true,\"messages\":[" MESSAGE("0000000000124", "s@y") "],\"more\":null}\n");
     json_t *all;
 
@@ -312,9 +313,9 @@ static void queue_list_goes_page_by_page(void **state)
     all = json_loads(out_text, 0, NULL);
     assert_int_equal(json_array_size(json_object_get(all, "messages")), 2);
     json_decref(all);
-    s = script_start(
-        "{\"ok\":true,\"messages\":[" MESSAGE("0000000000123", "") "],\"more\":\"0000000000123\"}\n",
-        NULL);
+    s = script_start("{\"ok\":true,\"messages\":[" MESSAGE("0000000000123",
+                                                           "") "],\"more\":\"0000000000123\"}\n",
+                     NULL);
     assert_int_equal(SLUICE("queue", "list", "--limit=1", "@"), CLI_DONE);
     script_end(s, "{\"command\":\"queue\",\"order\":\"list\",\"filter\":{},\"limit\":1}", NULL);
     assert_string_equal(
@@ -336,16 +337,15 @@ static void queue_list_goes_page_by_page(void **state)
     script_end(s, NULL, NULL);
     assert_non_null(strstr(out_text, "and 30 more"));
     /* A "more" that does not move on ends it. */
-    s = script_start("{\"ok\":true,\"messages\":[" MESSAGE("0000000000123", "") "],\"more\":\"\"}\n",
-                     NULL);
+    s = script_start(
+        "{\"ok\":true,\"messages\":[" MESSAGE("0000000000123", "") "],\"more\":\"\"}\n", NULL);
     assert_int_equal(SLUICE("queue", "list", "--json", "@"), CLI_DONE);
     script_end(s, NULL, NULL);
 }
 
 static void queue_show_one(void **state)
 {
-    struct script *s =
-        script_start("{\"ok\":true,\"message\":" MESSAGE(ID, "") "}\n", NULL);
+    struct script *s = script_start("{\"ok\":true,\"message\":" MESSAGE(ID, "") "}\n", NULL);
 
     (void)state;
     assert_int_equal(SLUICE("queue", "show", ID, "@"), CLI_DONE);
@@ -418,17 +418,17 @@ static void put(const char *name, const char *text)
     fclose(f);
 }
 
-#define CONFIG(relay) \
-    "instance: mx1.example.net\n" \
-    "dataplane:\n" \
-    "  cores: [0]\n" \
-    "  ports: [{device: net_null0, addresses: [10.25.0.25/24]}]\n" \
-    "virtual_servers:\n" \
-    "  - {name: inbound, listen: [\"10.25.0.25:25\"], hostname: mx1.example.net" relay "}\n" \
-    "domains:\n" \
-    "  - {name: example.org, type: authoritative, recipients: {file: recipients.txt}, " \
-    "route: inside}\n" \
-    "routes: [{name: inside, to: [\"discard:\"]}]\n" \
+#define CONFIG(relay)                                                                              \
+    "instance: mx1.example.net\n"                                                                  \
+    "dataplane:\n"                                                                                 \
+    "  cores: [0]\n"                                                                               \
+    "  ports: [{device: net_null0, addresses: [10.25.0.25/24]}]\n"                                 \
+    "virtual_servers:\n"                                                                           \
+    "  - {name: inbound, listen: [\"10.25.0.25:25\"], hostname: mx1.example.net" relay "}\n"       \
+    "domains:\n"                                                                                   \
+    "  - {name: example.org, type: authoritative, recipients: {file: recipients.txt}, "            \
+    "route: inside}\n"                                                                             \
+    "routes: [{name: inside, to: [\"discard:\"]}]\n"                                               \
     "bounces: {route: inside}\n"
 
 static void check_says_where(void **state)

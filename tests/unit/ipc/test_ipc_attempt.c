@@ -1,8 +1,8 @@
 /* Goal: attempts and outcomes read back as written; cut, swollen and impossible ones do not. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <errno.h>
 
@@ -13,7 +13,7 @@
 static uint8_t packet[ATTEMPT_BYTES_MAX + 64];
 
 static struct attempt_extent extents[ATTEMPT_EXTENTS_MAX] = {
-    {.segment = 0, .bytes = 16384, .offset = 4096  },
+    {.segment = 0, .bytes = 16384, .offset = 4096   },
     {.segment = 1, .bytes = 100,   .offset = 1 << 20},
 };
 
@@ -150,10 +150,10 @@ static void attempt_bounds(void **state)
 static struct outcome outcome_sample(void)
 {
     return (struct outcome){
-        .head = {.attempt = 7, .message = 8, .recipients = 2, .took_us = 55},
+        .head = {.attempt = 7,   .message = 8, .recipients = 2, .took_us = 55},
         .remote = span_str("inside[10.25.1.10]:25"),
         .recipients = {{ATTEMPT_DELIVERED, {2, 1, 5}, 250, span_str("ok")},
-                       {ATTEMPT_FAILED, {5, 1, 1}, 550, span_str("no such \x01 user")}},
+                 {ATTEMPT_FAILED, {5, 1, 1}, 550, span_str("no such \x01 user")}            },
     };
 }
 
@@ -217,8 +217,8 @@ static void impossible_outcomes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(attempt_reads_back), cmocka_unit_test(impossible_attempts),
-        cmocka_unit_test(attempt_bounds),     cmocka_unit_test(outcome_reads_back),
+        cmocka_unit_test(attempt_reads_back),  cmocka_unit_test(impossible_attempts),
+        cmocka_unit_test(attempt_bounds),      cmocka_unit_test(outcome_reads_back),
         cmocka_unit_test(impossible_outcomes),
     };
 

@@ -1,9 +1,9 @@
 /* Goal: an envelope reads back as it was written and nothing the writer cannot make is taken.
  * Method: round trip, every cut, every single-byte change, rows of what must be refused. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -216,8 +216,8 @@ static void writer_keeps_to_its_room(void **state)
     }
     assert_int_equal(envelope_put_item(out, 9, ENVELOPE_HELO, span_str("hello")), 9);
     assert_int_equal(envelope_put_item(bytes, sizeof(bytes), ENVELOPE_HELO, span_str(huge)), 0);
-    assert_int_equal(
-        envelope_put_item(bytes, sizeof(bytes), ENVELOPE_HELO, span_of(huge, 65535)), 65539);
+    assert_int_equal(envelope_put_item(bytes, sizeof(bytes), ENVELOPE_HELO, span_of(huge, 65535)),
+                     65539);
 }
 
 /* Any one byte changed: refused or read as something, never beyond the end. */
@@ -242,9 +242,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_back_what_was_written), cmocka_unit_test(every_cut_is_refused),
-        cmocka_unit_test(what_the_writer_cannot_make),
-        cmocka_unit_test(as_many_as_fit_and_no_more),  cmocka_unit_test(writer_keeps_to_its_room),
-        cmocka_unit_test(every_byte_changed),
+        cmocka_unit_test(what_the_writer_cannot_make), cmocka_unit_test(as_many_as_fit_and_no_more),
+        cmocka_unit_test(writer_keeps_to_its_room),    cmocka_unit_test(every_byte_changed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,9 @@
 /* Goal: ids are unique and sort by birth; regions, stats and links are what they say or are
  * refused, with no descriptor left behind. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,9 +46,16 @@ static void ids_grow_and_read_back(void **state)
 
 static void ids_refused(void **state)
 {
-    static const char *const rows[] = {"", "FZZZZZZZZZZZ", "FZZZZZZZZZZZZZ", "GZZZZZZZZZZZZ",
-                                       "0000000000I00", "0000000000L00", "0000000000O00",
-                                       "0000000000U00", "000000000 000", "-000000000000"};
+    static const char *const rows[] = {"",
+                                       "FZZZZZZZZZZZ",
+                                       "FZZZZZZZZZZZZZ",
+                                       "GZZZZZZZZZZZZ",
+                                       "0000000000I00",
+                                       "0000000000L00",
+                                       "0000000000O00",
+                                       "0000000000U00",
+                                       "000000000 000",
+                                       "-000000000000"};
     uint64_t id = 42;
 
     (void)state;
@@ -123,15 +130,19 @@ static void kinds_have_names(void **state)
     assert_string_equal(ipc_kind_name(IPC_RUN), "run");
     assert_string_equal(ipc_kind_name(IPC_DELIVER), "deliver");
     assert_string_equal(ipc_kind_name(IPC_KINDS), "unknown");
-    assert_string_equal(ipc_kind_name((enum ipc_kind)-1), "unknown");
+    assert_string_equal(ipc_kind_name((enum ipc_kind) - 1), "unknown");
 }
 
 static void stats_are_read_elsewhere(void **state)
 {
     static const struct stats_def defs[] = {
-        {"sluice_a_total", "a", STATS_COUNTER}, {"sluice_b{x=\"y\"}", "b", STATS_GAUGE}};
+        {"sluice_a_total",    "a", STATS_COUNTER},
+        {"sluice_b{x=\"y\"}", "b", STATS_GAUGE  }
+    };
     static const struct stats_def mixed[] = {
-        {"sluice_h", "h", STATS_HISTOGRAM}, {"sluice_c", "c", STATS_COUNTER}};
+        {"sluice_h", "h", STATS_HISTOGRAM},
+        {"sluice_c", "c", STATS_COUNTER  }
+    };
     int fd = stats_create(IPC_QUEUE, 3);
     struct stats_region *writer = stats_map(fd, IPC_QUEUE, true);
     struct stats_region *reader = stats_map(fd, IPC_QUEUE, false);
@@ -177,8 +188,8 @@ static int open_descriptors(void)
 
 static void link_carries_text_and_descriptors(void **state)
 {
-    struct link_head head = {.type = LINK_REGION, .kind = IPC_QUEUE, .worker = 3, .epoch = 9,
-                             .token = 5};
+    struct link_head head = {
+        .type = LINK_REGION, .kind = IPC_QUEUE, .worker = 3, .epoch = 9, .token = 5};
     const char *why = NULL;
     int pair[2], sent[LINK_FDS_MAX];
     static char text[LINK_BYTES_MAX + 1];
@@ -226,7 +237,7 @@ static void send_raw(int fd, const void *bytes, size_t n, int fds)
 {
     union {
         struct cmsghdr align;
-        uint8_t        bytes[CMSG_SPACE(40 * sizeof(int))];
+        uint8_t bytes[CMSG_SPACE(40 * sizeof(int))];
     } control = {.bytes = {0}};
     struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = n};
     struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};

@@ -1,9 +1,9 @@
 /* Goal: whatever the bytes, a line is one valid JSON object (or one maillog line) within its
  * bound; a reader that does not keep up costs lines and never blocks. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,8 +27,8 @@ static json_t *finish(void)
 
     assert_true(s.len <= LOG_LINE_BYTES && s.ptr[s.len - 1] == '\n');
     assert_null(memchr(s.ptr, '\n', s.len - 1));
-    object = json_loadb((const char *)s.ptr, s.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL,
-                        &error);
+    object =
+        json_loadb((const char *)s.ptr, s.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
     if (object == NULL)
         fail_msg("%s in: %.*s", error.text, (int)s.len, (const char *)s.ptr);
     return object;
@@ -44,7 +44,11 @@ static const char *text_of(json_t *object, const char *key)
 
 static void every_kind_of_value(void **state)
 {
-    struct ip_addr v6 = {.octets = {0xfd, 0x25, [15] = 0x25}}, v4 = ip_from_v4(0x0a000001);
+    struct ip_addr v6 =
+                       {
+                           .octets = {0xfd, 0x25, [15] = 0x25}
+    },
+                   v4 = ip_from_v4(0x0a000001);
     json_t *o;
 
     (void)state;
@@ -86,17 +90,18 @@ static void bytes_that_are_no_text(void **state)
     static const struct {
         const char *in, *out;
     } rows[] = {
-        {"tab\tnl\r\n\x1b[31m",  "tab\tnl\r\n\x1b[31m"       },
-        {"gr\xc3\xbc\xc3\x9f",   "gr\xc3\xbc\xc3\x9f"        },
+        {"tab\tnl\r\n\x1b[31m",           "tab\tnl\r\n\x1b[31m"          },
+        {"gr\xc3\xbc\xc3\x9f",            "gr\xc3\xbc\xc3\x9f"           },
         {"\xe2\x82\xac \xf0\x9f\x93\xa7", "\xe2\x82\xac \xf0\x9f\x93\xa7"},
-        {"\xff",                 "\\xff"                     },
-        {"\xc3",                 "\\xc3"                     }, /* cut */
-        {"\xc0\xaf",             "\\xc0\\xaf"                }, /* overlong */
-        {"\xe0\x80\xaf",         "\\xe0\\x80\\xaf"           },
-        {"\xed\xa0\x80",         "\\xed\\xa0\\x80"           }, /* surrogate */
-        {"\xf4\x90\x80\x80",     "\\xf4\\x90\\x80\\x80"      }, /* beyond Unicode */
-        {"\xc2\x9b" "31m",       "\\xc2\\x9b31m"             }, /* C1 CSI */
-        {"\x7f",                 "\x7f"                      },
+        {"\xff",                          "\\xff"                        },
+        {"\xc3",                          "\\xc3"                        }, /* cut */
+        {"\xc0\xaf",                      "\\xc0\\xaf"                   }, /* overlong */
+        {"\xe0\x80\xaf",                  "\\xe0\\x80\\xaf"              },
+        {"\xed\xa0\x80",                  "\\xed\\xa0\\x80"              }, /* surrogate */
+        {"\xf4\x90\x80\x80",              "\\xf4\\x90\\x80\\x80"         }, /* beyond Unicode */
+        {"\xc2\x9b"
+         "31m",                  "\\xc2\\x9b31m"                }, /* C1 CSI */
+        {"\x7f",                          "\x7f"                         },
     };
 
     (void)state;

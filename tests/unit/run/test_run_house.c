@@ -1,12 +1,12 @@
 /* Goal: a whole supervisor with four children that only write down what they are told: order of
  * start and stop, introductions and their epochs, restarts, files opened, failures at the start.
  * Method: this program is all of them: started as sluice-NAME it is that child.  Each child
- * appends lines to RUNTIME/NAME.told; files RUNTIME/NAME.do tell it to fail.  Waits end as soon
+ * appends lines to RUNTIME/NAME.told; files beside it tell it to fail.  Waits end as soon
  * as what is waited for is there. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +22,7 @@
 #include "run.h"
 #include "run_fake_child.h"
 
+#define NOBODY     65534
 #define WAIT_STEPS 3000 /* of 10 ms: for a machine that is very slow, not for a figure */
 
 /* ---- as the test ---- */
@@ -52,23 +53,29 @@ static void put(const char *path, const char *text)
 static int make_home(void **state)
 {
     static const char *const names[] = {"queue", "deliver", "control", "dataplane"};
-    char exe[512] = "", config[2048];
+    char config[2048];
     FILE *f;
 
     (void)state;
     snprintf(home, sizeof(home), "/tmp/sluice-house-XXXXXX");
-    if (mkdtemp(home) == NULL || chmod(home, 0755) != 0 ||
-        readlink("/proc/self/exe", exe, sizeof(exe) - 1) < 0)
+    if (mkdtemp(home) == NULL || chmod(home, 0755) != 0)
         return -1;
     mkdir(at("%s", "bin"), 0755);
     mkdir(at("%s", "run"), 0755);
+    if (chown(at("%s", "run"), NOBODY, NOBODY) != 0)
+        return -1;
+    /* A copy: nobody may not reach the folder we were built in. */
+    snprintf(config, sizeof(config), "cp /proc/%d/exe %s && chmod 755 %s", (int)getpid(),
+             at("%s", "bin/child"), at("%s", "bin/child"));
+    if (system(config) != 0)
+        return -1;
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (symlink(exe, at("bin/sluice-%s", names[i])) != 0)
+        if (symlink("child", at("bin/sluice-%s", names[i])) != 0)
             return -1;
     }
     snprintf(config, sizeof(config),
              "instance: mx1.example.net\n"
-             "runtime: {directory: %s/run, user: root}\n"
+             "runtime: {directory: %s/run, user: nobody}\n"
              "dataplane:\n"
              "  cores: [0, 0]\n"
              "  ports: [{device: net_null0, addresses: [10.25.0.25/24]}]\n"
@@ -196,21 +203,23 @@ static void in_order(const char *path, const char *const *lines)
 
 static void everybody_meets_and_stops_in_order(void **state)
 {
-    static const char *const start[] = {
-        "\"child\":\"queue\"",     "\"child_ready\"", "\"child\":\"queue\"",
-        "\"child\":\"deliver\"",   "\"child_ready\"", "\"child\":\"deliver\"",
-        "\"child\":\"control\"",   "\"child_ready\"", "\"child\":\"control\"",
-        "\"child\":\"dataplane\"", "\"child_ready\"", "\"child\":\"dataplane\"",
-        "\"event\":\"ready\"",     NULL};
-    static const char *const stop[] = {
-        "\"event\":\"stopping\"", 
-        "\"child_ended\",\"child\":\"control\"", "\"event\":\"stopped\",\"status\":0", NULL};
+    static const char *const start[] = {"\"child\":\"queue\"",   "\"child_ready\"",
+                                        "\"child\":\"queue\"",   "\"child\":\"deliver\"",
+                                        "\"child_ready\"",       "\"child\":\"deliver\"",
+                                        "\"child\":\"control\"", "\"child_ready\"",
+                                        "\"child\":\"control\"", "\"child\":\"dataplane\"",
+                                        "\"child_ready\"",       "\"child\":\"dataplane\"",
+                                        "\"event\":\"ready\"",   NULL};
+    static const char *const stop[] = {"\"event\":\"stopping\"",
+                                       "\"child_ended\",\"child\":\"control\"",
+                                       "\"event\":\"stopped\",\"status\":0", NULL};
+    struct stat st;
 
     (void)state;
     start_run();
     await(at("%s", "log"), "\"event\":\"ready\"");
     in_order(at("%s", "log"), start);
-    await(TOLD("queue"), "settings epoch=1 uid=0 groups=0 strangers=0 sid=1 nnp=1");
+    await(TOLD("queue"), "settings epoch=1 uid=65534 groups=0 strangers=0 sid=1 nnp=1");
     await(TOLD("dataplane"), "settings epoch=1 uid=0");
     assert_true(says(TOLD("queue"), "stats queue epoch=1 good"));
     await(TOLD("queue"), "region dataplane worker=0 epoch=1 good");
@@ -225,6 +234,9 @@ static void everybody_meets_and_stops_in_order(void **state)
     await(TOLD("control"), "stats deliver epoch=1 good");
     await(TOLD("control"), "stats dataplane epoch=1 good");
     assert_int_equal(pid_of("run"), run_pid);
+    assert_int_equal(stat(at("%s", "spool"), &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0700);
+    assert_int_equal(st.st_uid, NOBODY);
     assert_int_equal(kill(pid_of("deliver"), 0), 0);
     assert_int_equal(kill(run_pid, SIGTERM), 0);
     assert_int_equal(run_status(), 0);
@@ -302,8 +314,8 @@ static void a_failed_start_ends_it_all(void **state)
     put(at("run/%s", "deliver.die"), "");
     start_run();
     assert_int_equal(run_status(), 1);
-    assert_true(says(at("%s", "log"),
-                     "sluice run: deliver did not start: it ended with exit status 3\n"));
+    assert_true(
+        says(at("%s", "log"), "sluice run: deliver did not start: it ended with exit status 3\n"));
 }
 
 static void a_later_failure_is_only_retried(void **state)
