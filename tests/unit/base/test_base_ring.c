@@ -1,10 +1,11 @@
 /* Goal: the ring moves every entry once and in order, whatever the batch sizes, never believes
  * an impossible index, and never sleeps through work.  Method: rows on one thread, two threads
  * (also under TSan) with sleep and kick, and a peer that writes any index it likes. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <pthread.h>
 #include <semaphore.h>

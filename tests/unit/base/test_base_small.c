@@ -1,8 +1,9 @@
 /* Goal: pools, hashes, CRC32C and random streams against published vectors and their bounds. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <stdlib.h>
 

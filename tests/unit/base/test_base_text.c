@@ -1,9 +1,10 @@
 /* Goal: addresses, prefixes, endpoints, sizes, durations and times read and write one way only.
  * Method: rows; every input also flush against a page that faults; cut at every length. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <errno.h>
 

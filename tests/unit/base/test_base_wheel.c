@@ -1,10 +1,11 @@
 /* Goal: a timer fires once, never early, at most a tick late, whatever its distance; cancel
  * and re-arm hold; a turn never does more than its budget.  Method: rows, then a seeded walk
  * checked against a plain array. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <stdlib.h>
 

@@ -1,10 +1,11 @@
 /* Goal: what an operator types becomes the right request, the answer the right words and exit
  * status.  Method: a control socket in a temporary directory whose other end is a script of
  * answers; output into memory. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,8 +1,9 @@
 /* Goal: attempts and outcomes read back as written; cut, swollen and impossible ones do not. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <errno.h>
 

@@ -1,9 +1,10 @@
 /* Goal: an envelope reads back as it was written and nothing the writer cannot make is taken.
  * Method: round trip, every cut, every single-byte change, rows of what must be refused. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <errno.h>
 #include <stdlib.h>

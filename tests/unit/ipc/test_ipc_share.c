@@ -1,9 +1,10 @@
 /* Goal: ids are unique and sort by birth; regions, stats and links are what they say or are
  * refused, with no descriptor left behind. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <errno.h>
 #include <fcntl.h>

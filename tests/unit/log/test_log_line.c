@@ -1,9 +1,10 @@
 /* Goal: whatever the bytes, a line is one valid JSON object (or one maillog line) within its
  * bound; a reader that does not keep up costs lines and never blocks. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <errno.h>
 #include <fcntl.h>

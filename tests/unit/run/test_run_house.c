@@ -3,10 +3,11 @@
  * Method: this program is all of them: started as sluice-NAME it is that child.  Each child
  * appends lines to RUNTIME/NAME.told; files beside it tell it to fail.  Waits end as soon
  * as what is waited for is there. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -210,9 +211,14 @@ static void everybody_meets_and_stops_in_order(void **state)
                                         "\"child\":\"control\"", "\"child\":\"dataplane\"",
                                         "\"child_ready\"",       "\"child\":\"dataplane\"",
                                         "\"event\":\"ready\"",   NULL};
-    static const char *const stop[] = {"\"event\":\"stopping\"",
-                                       "\"child_ended\",\"child\":\"control\"",
-                                       "\"event\":\"stopped\",\"status\":0", NULL};
+    static const char *const stop[] = {
+        "\"event\":\"stopping\"",
+        "\"child_ended\",\"child\":\"dataplane\"",
+        "\"child_ended\",\"child\":\"deliver\"",
+        "\"child_ended\",\"child\":\"queue\"",
+        "\"child_ended\",\"child\":\"control\"",
+        "\"event\":\"stopped\",\"status\":0",
+        NULL};
     struct stat st;
 
     (void)state;

@@ -1,9 +1,10 @@
 /* Goal: the supervisor's parts: how long a restart waits, which files are opened, which
  * directories are taken, who holds the lock. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <errno.h>
 #include <fcntl.h>
