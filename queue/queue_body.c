@@ -57,6 +57,7 @@ void body_add(struct body *body, struct extent extent)
         return;
     body->bytes += extent.bytes;
     extent.segment->live_bytes += extent.bytes;
+    *extent.segment->live_total += extent.bytes;
     if (last != NULL && last->segment == extent.segment &&
         last->offset + last->bytes == extent.offset) {
         last->bytes += extent.bytes;
@@ -94,6 +95,7 @@ static void release(struct body *body)
         must(e->segment->refs > 0 && e->segment->live_bytes >= e->bytes);
         e->segment->refs--;
         e->segment->live_bytes -= e->bytes;
+        *e->segment->live_total -= e->bytes;
     }
     if (body->commit != NULL) {
         must(body->commit->refs > 0);
@@ -128,8 +130,6 @@ void body_drop(struct body *body)
 
 void body_move(struct body *to, struct body *from, enum body_kind kind)
 {
-    struct segment *s = from->listed;
-
     body_forget_fresh(from);
     unlist(from);
     *to = *from;
@@ -137,8 +137,8 @@ void body_move(struct body *to, struct body *from, enum body_kind kind)
     to->prev = to->next = NULL;
     if (from->extents == &from->one)
         to->extents = &to->one;
-    if (s != NULL)
-        list(to, s);
+    if (body_oldest(to) != NULL)
+        list(to, body_oldest(to));
     body_init(from, BODY_NONE, to->message, to->worker);
 }
 

@@ -147,13 +147,12 @@ static void ended(struct queue *q, struct message *m, int error)
     message_free(q->index, m);
 }
 
-static void copied(struct queue *q, struct message *m, bool last, int error)
+static void copied(struct message *m, bool last, int error)
 {
     if (error != 0)
         m->body.fresh_broken = true;
     if (!last || m->body.fresh == NULL)
         return;
-    sweep_forget(q, &m->body);
     if (m->body.fresh_broken)
         body_forget_fresh(&m->body);
     else
@@ -185,7 +184,7 @@ static void take_item(struct queue *q, const struct qlog_item *item, int error)
         ended(q, m, error);
         break;
     case ITEM_COPY:
-        copied(q, m, item->worker != 0, error);
+        copied(m, item->worker != 0, error);
         break;
     case ITEM_STATE:
         if (error == 0 || m->state != MESSAGE_LIVE)

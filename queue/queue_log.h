@@ -26,6 +26,7 @@ struct body;
 struct segment { /* written by queue_log.c, queue_spare.c and queue_body.c only */
     uint64_t     birth, tag, tail;
     uint64_t     live_bytes; /* payload bytes of living messages in it */
+    uint64_t    *live_total; /* the same of all segments */
     uint32_t     refs;       /* extents and commits of living messages in it */
     uint32_t     readers;    /* delivery attempts that hold its descriptor */
     uint32_t     number;     /* of the file */

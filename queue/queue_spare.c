@@ -68,6 +68,7 @@ struct segment *qlog_adopt(struct qlog *log, uint32_t number, const struct segme
     s->birth = header->birth;
     s->tag = header->tag;
     s->tail = header->tail;
+    s->live_total = &log->live_bytes;
     s->number = number;
     s->bytes = header->segment_bytes;
     s->used = used;
@@ -117,6 +118,7 @@ int spare_take(struct qlog *log, enum qlog_class class, struct segment **ret)
         return -EIO;
     s = calloc(1, sizeof(*s));
     must(s != NULL);
+    s->live_total = &log->live_bytes;
     s->number = log->spares[--log->spares_n];
     s->bytes = log->config.segment_bytes;
     s->birth = log->next_birth++;

@@ -185,7 +185,7 @@ static inline void house_ask(struct house *h, struct spool_ask *ask, const void 
     ask->bytes = n;
     ask->epoch = h->epoch;
     if (n > 0) {
-        ask->chunk = h->chunk++ % IPC_CHUNKS;
+        ask->chunk = h->chunk++ % (IPC_CHUNKS - 1); /* the last is house_commit's */
         memcpy(ipc_chunk(&h->region, ask->chunk), bytes, n);
     }
     if (ring_put(&h->to_peer, ask, 1) != 1)
