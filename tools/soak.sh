@@ -52,7 +52,7 @@ build() {
         die "the build in $dir failed: $out/logs/build.log"
 }
 
-# Programs of tests/sim take SLUICE_SIM_SEED, the first seed, and SLUICE_SIM_SEEDS, how many.
+# Programs of tests/sim take --seed, the first, and then --seeds, how many.
 soak_sim() {
     local end=$((SECONDS + minutes * 60)) first=$seed step=200 program name
     build build "" --buildtype=debugoptimized
@@ -60,7 +60,7 @@ soak_sim() {
         for program in build/tests/sim/sim_*; do
             [[ -f $program && -x $program ]] || continue
             name=$(basename "$program")
-            SLUICE_SIM_SEED=$first SLUICE_SIM_SEEDS=$step timeout 600 "$program" \
+            timeout 900 "$program" --seed "$first" --seeds "$step" \
                 >"$results/$name-$first.tap" 2>"$out/logs/$name-$first.log" </dev/null
             echo "exit: $?" >>"$results/$name-$first.tap"
         done
