@@ -18,7 +18,7 @@
 
 #define CONF_NONE UINT32_MAX
 
-#define CONF_CORES_MAX 64
+#define CONF_CORES_MAX 16 /* as many workers as have room for their figures, ipc_stats.h */
 #define CONF_PORTS_MAX 8
 #define CONF_PORT_ADDRESSES_MAX 64
 #define CONF_PORT_GATEWAYS_MAX 4

@@ -3,6 +3,10 @@
 #include <jansson.h>
 
 #include "base_text.h"
+#include "ipc_stats.h"
+
+/* More workers would be started than the others have room for. */
+_Static_assert(CONF_CORES_MAX <= STATS_WORKERS_MAX, "a worker without figures");
 
 /* Prints and drops object; NULL in (jansson ran out of memory), NULL out. */
 static char *text_of(json_t *object)

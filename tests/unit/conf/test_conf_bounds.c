@@ -168,6 +168,19 @@ static void list_lengths(void **state)
                                 "write 1 to 64");
         free(t.at);
     }
+    for (unsigned n = CONF_CORES_MAX; n <= CONF_CORES_MAX + 1; n++) {
+        struct text t = {0};
+
+        put(&t, CONF_TEXT_INSTANCE CONF_TEXT_SERVERS CONF_TEXT_ROUTES CONF_TEXT_BOUNCES
+            "dataplane: {ports: [{device: a, addresses: [10.0.0.2/24]}], cores: [");
+        for (unsigned i = 0; i < n; i++)
+            put(&t, "1,");
+        put(&t, "]}\n");
+        check(t.at, NULL, n == CONF_CORES_MAX ? NULL
+                                              : "/c.yaml:5:68: `dataplane.cores` has 17 entries; "
+                                                "write 1 to 16");
+        free(t.at);
+    }
 }
 
 /* Twenty lines and the word that there are more. */
