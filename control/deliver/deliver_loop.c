@@ -333,7 +333,7 @@ static bool outcome_send(struct deliver *d, struct slot *slot)
     }
     slot->sent = true;
     figures_add(d, slot->work);
-    deliver_log(slot->work, d->now);
+    deliver_log(slot->work);
     return true;
 }
 

@@ -353,7 +353,11 @@ static void test_nobody_listens(void **state)
 /* The dot is the promise that what came before it is the message. */
 static void test_no_dot_for_bad_content(void **state)
 {
+    int log = memfd_create("log", MFD_CLOEXEC), was = dup(STDERR_FILENO);
+    char line[4096] = "";
+
     (void)state;
+    dup2(log, STDERR_FILENO);
     server_open(SCRIPT(GREET, OK, OK, OK, "354 go\r\n", "250 taken\r\n"));
     m.crc = 1;
     attempt_to_server(TO("a@example.org"), BODY);
@@ -364,6 +368,13 @@ static void test_no_dot_for_bad_content(void **state)
         turn();
     assert_null(strstr(w.server.got, "\r\n.\r\n"));
     assert_int_equal(figure("sluice_deliver_bad_content_total"), 1);
+    dup2(was, STDERR_FILENO);
+    close(was);
+    /* One line of that, none of the delivery: that one is the queue's. */
+    assert_true(pread(log, line, sizeof(line) - 1, 0) > 0);
+    close(log);
+    assert_non_null(strstr(line, "\"event\":\"bad-content\""));
+    assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
 }
 
 static void test_large_content(void **state)
