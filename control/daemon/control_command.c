@@ -1,6 +1,6 @@
 /* control_command.c - what an operator asks through the control socket.
  *
- *   {"command":"version"|"status"|"stats"|"reload"|"drain"|"undrain"|"stop-intake"}
+ *   {"command":"version"|"status"|"stats"|"reload"|"drain"|"undrain"}
  *   {"command":"queue","order":"list",…}  the rest is the queue's order, its answer comes back
  */
 #include <errno.h>
@@ -97,12 +97,27 @@ static void run_reload(struct control *c, uint64_t client, const json_t *request
     control_reload(c, client);
 }
 
-/* {"command":"drain"} is the dataplane's order of the same name. */
-static void run_dataplane(struct control *c, uint64_t client, const json_t *request)
+/* Also the order of a dataplane that is started again: it must not take what this one refuses. */
+static void run_drain(struct control *c, uint64_t client, const json_t *request)
 {
-    json_t *order = json_pack("{s:O}", "order", json_object_get(request, "command"));
+    (void)request;
+    c->drained = true;
+    order_forward(c, IPC_DATAPLANE, client, json_pack("{s:s}", "order", "drain"));
+}
 
-    order_forward(c, IPC_DATAPLANE, client, order);
+static void run_undrain(struct control *c, uint64_t client, const json_t *request)
+{
+    (void)request;
+    c->drained = false;
+    order_forward(c, IPC_DATAPLANE, client, json_pack("{s:s}", "order", "undrain"));
+}
+
+void control_drain_again(struct control *c)
+{
+    static const char order[] = "{\"order\":\"drain\"}";
+
+    if (c->drained)
+        links_send(&c->links, IPC_DATAPLANE, LINK_ORDER, 0, order, -1);
 }
 
 static void run_queue(struct control *c, uint64_t client, const json_t *request)
@@ -172,6 +187,9 @@ static void status_end(struct control *c, struct pending *p)
         member_or_null(p->answer[0], "draining"), "queue", member_or_null(p->answer[1], "count"),
         "intake", intake_of(c, p), "last_reload_error", c->load_error);
 
+    /* So a control that was started again learns it, too. */
+    if (p->answer[0] != NULL)
+        c->drained = json_is_true(json_object_get(p->answer[0], "draining"));
     if (json_is_array(json_object_get(p->answer[0], "workers")))
         json_object_set(status, "workers", json_object_get(p->answer[0], "workers"));
     if (status == NULL)
@@ -203,14 +221,13 @@ static const struct {
     const char *name;
     void (*run)(struct control *c, uint64_t client, const json_t *request);
 } commands[] = {
-    {"version",     run_version  },
-    {"status",      run_status   },
-    {"stats",       run_stats    },
-    {"reload",      run_reload   },
-    {"queue",       run_queue    },
-    {"drain",       run_dataplane},
-    {"undrain",     run_dataplane},
-    {"stop-intake", run_dataplane},
+    {"version", run_version},
+    {"status",  run_status },
+    {"stats",   run_stats  },
+    {"reload",  run_reload },
+    {"queue",   run_queue  },
+    {"drain",   run_drain  },
+    {"undrain", run_undrain},
 };
 
 void control_request(struct control *c, const struct control_request *request)

@@ -157,6 +157,17 @@ static void start(struct control *c)
 
 /* ---- messages ---- */
 
+/* run orders one thing only: a reload, when it got SIGHUP. */
+static void run_order(struct control *c, const char *text)
+{
+    json_t *order = json_loads(text, 0, NULL);
+    const char *name = json_string_value(json_object_get(order, "order"));
+
+    if (name != NULL && strcmp(name, "reload") == 0)
+        c->reload_wanted = true;
+    json_decref(order);
+}
+
 static void run_message(struct control *c)
 {
     struct link_message *m = &c->message;
@@ -170,6 +181,8 @@ static void run_message(struct control *c)
                                 "build?"));
     } else if (m->head.type == LINK_STOP) {
         c->over = true;
+    } else if (m->head.type == LINK_ORDER) {
+        run_order(c, m->text);
     }
     changed = links_take(&c->links, m);
     if (changed == IPC_RUN)
@@ -178,6 +191,8 @@ static void run_message(struct control *c)
     if (c->links.peers[changed].fd >= 0) {
         watch(c, c->links.peers[changed].fd, changed);
         c->publish[changed] = changed == IPC_DATAPLANE || changed == IPC_QUEUE;
+        if (changed == IPC_DATAPLANE)
+            control_drain_again(c);
     }
 }
 
@@ -239,6 +254,10 @@ static void timers_run(struct control *c)
     int rc;
 
     control_candidate_settle(c);
+    if (c->reload_wanted && c->candidate.image.fd < 0) {
+        c->reload_wanted = false;
+        control_reload(c, CLIENT_NOBODY);
+    }
     control_pending_settle(c);
     control_publish(c);
     if (usec_reached(c->admin_due, c->now) && c->current.conf != NULL) {

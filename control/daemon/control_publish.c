@@ -109,11 +109,31 @@ void control_baseline_find(struct control *c, const struct conf *conf)
         log_error("baseline", strerror(-rc));
 }
 
+/* A reload by SIGHUP is answered nowhere else, and one by an operator may be asked about later. */
+static void reload_log(const struct control *c, const json_t *restart)
+{
+    char keys[512] = "";
+    struct log_line line;
+    size_t at = 0;
+
+    for (size_t i = 0; i < json_array_size(restart) && at < sizeof(keys); i++)
+        at += (size_t)snprintf(keys + at, sizeof(keys) - at, "%s%s", i > 0 ? ", " : "",
+                               json_string_value(json_array_get(restart, i)));
+    log_begin(&line, "reloaded");
+    log_u64(&line, "generation", c->current.image.generation);
+    log_str(&line, "needs-restart", keys[0] != '\0' ? keys : NULL);
+    log_end(&line);
+}
+
 static void reload_answer(struct control *c, const char *error)
 {
     json_t *restart = baseline_changes(c->baseline, c->current.conf);
     json_t *answer;
 
+    if (error != NULL)
+        log_error("reload-failed", error);
+    else
+        reload_log(c, restart);
     if (error != NULL)
         answer = control_error("%s", error);
     else
@@ -122,7 +142,19 @@ static void reload_answer(struct control *c, const char *error)
                            c->links.peers[IPC_DATAPLANE].fd >= 0);
     json_decref(restart);
     control_socket_answer(c->socket, c->candidate_client, answer, c->now);
-    c->candidate_client = 0;
+    c->candidate_client = CLIENT_NOBODY;
+}
+
+static void candidate_drop(struct control *c, const char *error)
+{
+    loaded_done(&c->candidate);
+    snprintf(c->load_error, sizeof(c->load_error), "the dataplane refuses it: %s", error);
+    log_error("reload-failed", c->load_error);
+    control_socket_answer(c->socket, c->candidate_client, control_error("%s", c->load_error),
+                          c->now);
+    c->candidate_client = CLIENT_NOBODY;
+    if (c->current.conf != NULL)
+        control_admin_bind(c, c->current.conf);
 }
 
 /* The candidate becomes the configuration: the dataplane has it, or there is none now. */
@@ -157,7 +189,8 @@ void control_reload(struct control *c, uint64_t client)
         loaded_done(&c->candidate);
     }
     if (rc != 0) {
-        log_error("reload", c->load_error);
+        for (uint32_t i = 0; i < error->count; i++)
+            log_error("reload-failed", error->line[i]);
         control_socket_answer(c->socket, client,
                               json_pack("{s:b, s:o, s:o}", "ok", 0, "error", error_text(error),
                                         "errors", error_lines(error)),
@@ -172,35 +205,35 @@ void control_reload(struct control *c, uint64_t client)
     free(error);
 }
 
+/* {"generation":g}, with "error" where it was refused; a refusal may leave the generation out
+ * and is then of the candidate, if there is one. */
 void control_policy_set(struct control *c, enum ipc_kind kind, const char *text)
 {
     json_t *object = json_loads(text, 0, NULL);
-    json_int_t generation = 0;
+    json_int_t generation = (json_int_t)c->candidate.image.generation;
     const char *error = NULL;
+    struct log_line line;
+    bool is_candidate;
 
     if (object == NULL ||
-        json_unpack(object, "{s:I, s?s}", "generation", &generation, "error", &error) != 0) {
+        json_unpack(object, "{s?I, s?s}", "generation", &generation, "error", &error) != 0 ||
+        (error == NULL && json_object_get(object, "generation") == NULL)) {
         json_decref(object);
         return;
     }
-    if (error == NULL)
+    is_candidate = kind == IPC_DATAPLANE && c->candidate.image.fd >= 0 &&
+                   (uint64_t)generation == c->candidate.image.generation;
+    if (error == NULL) {
         c->peer_generation[kind] = (uint64_t)generation;
-    else
-        log_error(kind == IPC_DATAPLANE ? "dataplane refuses the policy"
-                                        : "queue refuses the policy",
-                  error);
-    if (kind == IPC_DATAPLANE && c->candidate.image.fd >= 0 &&
-        (uint64_t)generation == c->candidate.image.generation) {
-        if (error == NULL) {
+        if (is_candidate)
             candidate_adopt(c, NULL);
-        } else {
-            loaded_done(&c->candidate);
-            snprintf(c->load_error, sizeof(c->load_error), "the dataplane refuses it: %s", error);
-            control_socket_answer(c->socket, c->candidate_client,
-                                  control_error("%s", c->load_error), c->now);
-            if (c->current.conf != NULL)
-                control_admin_bind(c, c->current.conf);
-        }
+    } else if (is_candidate) {
+        candidate_drop(c, error);
+    } else {
+        log_begin(&line, "policy-refused");
+        log_str(&line, "by", ipc_kind_name(kind));
+        log_str(&line, "error", error);
+        log_end(&line);
     }
     json_decref(object);
 }

@@ -19,6 +19,8 @@
 /* epoll; below these a peer, IPC_RUN is the link */
 enum { TAG_SOCKET = IPC_KINDS, TAG_ADMIN };
 
+#define CLIENT_NOBODY 0 /* as who asked: run did, the log is the answer */
+
 enum pending_what { PENDING_FREE, PENDING_ORDER, PENDING_STATUS };
 
 /* A request that waits for answers of other processes. */
@@ -52,6 +54,8 @@ struct control {
     struct loaded          current;       /* what everybody has or is to get */
     struct loaded          candidate;     /* offered to the dataplane, not yet taken */
     uint64_t               candidate_client;
+    bool                   reload_wanted; /* by run; waits for a reload that is going on */
+    bool                   drained;       /* by an operator: so is every new dataplane */
     struct usec            candidate_due;
     uint64_t               last_generation;
     char                   load_error[CONF_ERROR_BYTES]; /* of the last reload, "": it went well */
@@ -80,6 +84,7 @@ int control_admin_bind(struct control *c, const struct conf *conf);
 void control_request(struct control *c, const struct control_request *request);
 void control_answer(struct control *c, enum ipc_kind kind, uint32_t token, const char *text);
 void control_pending_settle(struct control *c); /* time, or a peer that went away */
+void control_drain_again(struct control *c);    /* a new dataplane is told what the last one was */
 struct usec control_pending_due(const struct control *c);
 
 /* control_figures.c: /metrics, /stats, stats. */

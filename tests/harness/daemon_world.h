@@ -44,6 +44,8 @@ static struct {
     char failure[LINK_BYTES_MAX];
     bool alive;
     int client;
+    int log_fd, stderr_fd;
+    char log[16384];
 } w;
 
 static struct link_message message;
@@ -133,6 +135,25 @@ static inline uint16_t free_port(void)
     getsockname(fd, (struct sockaddr *)&at, &bytes);
     close(fd);
     return ntohs(at.sin_port);
+}
+
+/* From here to log_release() the log is caught in w.log. */
+static inline void log_catch(void)
+{
+    w.log_fd = memfd_create("log", MFD_CLOEXEC);
+    w.stderr_fd = dup(STDERR_FILENO);
+    assert_true(w.log_fd >= 0 && w.stderr_fd >= 0);
+    assert_int_equal(dup2(w.log_fd, STDERR_FILENO), STDERR_FILENO);
+}
+
+static inline void log_release(void)
+{
+    ssize_t n = pread(w.log_fd, w.log, sizeof(w.log) - 1, 0);
+
+    w.log[n > 0 ? n : 0] = '\0';
+    dup2(w.stderr_fd, STDERR_FILENO);
+    close(w.stderr_fd);
+    close(w.log_fd);
 }
 
 static inline void turn(void)

@@ -195,6 +195,60 @@ static void test_reload_refused_by_the_dataplane(void **state)
     assert_int_equal(policy_take(IPC_DATAPLANE), g);
 }
 
+/* An image that is no image has no generation to name. */
+static void test_reload_refused_without_a_generation(void **state)
+{
+    uint64_t g;
+    json_t *a;
+
+    (void)state;
+    begin_with_peers(&g);
+    ask("{\"command\":\"reload\"}");
+    policy_take(IPC_DATAPLANE);
+    peer_says(IPC_DATAPLANE, LINK_POLICY_SET, 0, "{}");
+    peer_says(IPC_DATAPLANE, LINK_POLICY_SET, 0, "{\"error\":\"of another version\"}");
+    a = answer();
+    assert_false(is_ok(a));
+    assert_non_null(strstr(string_of(a, "error"), "of another version"));
+    json_decref(a);
+}
+
+static void hangup(void)
+{
+    link_send(w.run, &(struct link_head){.type = LINK_ORDER}, "{\"order\":\"reload\"}", NULL, 0);
+}
+
+/* What run got as SIGHUP: nobody is answered, so the log says how it went. */
+static void test_reload_by_run(void **state)
+{
+    uint64_t g, next;
+
+    (void)state;
+    begin_with_peers(&g);
+    log_catch();
+    config_write("[0, 0]", "7s", "");
+    link_send(w.run, &(struct link_head){.type = LINK_ORDER}, "{\"order\":\"else\"}", NULL, 0);
+    hangup();
+    next = policy_take(IPC_DATAPLANE);
+    assert_true(next > g);
+    /* Once more while that is going on: the file may have changed since.  After it, then. */
+    config_write("[0, 0]", "8s", "nonsense: 1\n");
+    hangup();
+    for (int i = 0; i < 5; i++)
+        turn();
+    policy_set(IPC_DATAPLANE, next, NULL);
+    assert_true(peer_hears(IPC_QUEUE, LINK_ORDER));
+    assert_non_null(strstr(message.text, "7000000"));
+    assert_int_equal(policy_take(IPC_QUEUE), next);
+    for (int i = 0; i < 5; i++)
+        turn();
+    log_release();
+    assert_non_null(strstr(w.log, "\"event\":\"reloaded\",\"generation\":"));
+    assert_non_null(strstr(w.log, "\"needs-restart\":\"dataplane.cores\""));
+    assert_non_null(strstr(w.log, "\"event\":\"reload-failed\""));
+    assert_non_null(strstr(w.log, "nonsense"));
+}
+
 static void test_reload_names_what_needs_a_restart(void **state)
 {
     uint64_t g;
@@ -369,6 +423,33 @@ static void test_orders_pass(void **state)
     json_decref(a);
 }
 
+static void test_drain_outlives_the_dataplane(void **state)
+{
+    const char *why;
+    uint64_t g;
+
+    (void)state;
+    begin_with_peers(&g);
+    ask("{\"command\":\"drain\"}");
+    assert_true(peer_hears(IPC_DATAPLANE, LINK_ORDER));
+    peer_says(IPC_DATAPLANE, LINK_ANSWER, message.head.token, "{\"ok\":true,\"sessions\":1}");
+    json_decref(answer());
+    gone(IPC_DATAPLANE, 1);
+    introduce(IPC_DATAPLANE, 2);
+    assert_true(peer_hears(IPC_DATAPLANE, LINK_ORDER));
+    assert_non_null(strstr(message.text, "{\"order\":\"drain\"}"));
+    assert_int_equal(policy_take(IPC_DATAPLANE), g);
+    ask("{\"command\":\"undrain\"}");
+    assert_true(peer_hears(IPC_DATAPLANE, LINK_ORDER));
+    assert_non_null(strstr(message.text, "{\"order\":\"undrain\"}"));
+    peer_says(IPC_DATAPLANE, LINK_ANSWER, message.head.token, "{\"ok\":true,\"sessions\":1}");
+    json_decref(answer());
+    gone(IPC_DATAPLANE, 2);
+    introduce(IPC_DATAPLANE, 3);
+    assert_int_equal(policy_take(IPC_DATAPLANE), g);
+    assert_int_equal(link_receive(w.peer[IPC_DATAPLANE], &message, &why), -EAGAIN);
+}
+
 static void test_what_is_no_command(void **state)
 {
     static const char *const rows[] = {"{}", "{\"command\":1}", "{\"command\":\"nonsense\"}",
@@ -485,12 +566,15 @@ int main(void)
         T(test_reload),
         T(test_reload_that_fails),
         T(test_reload_refused_by_the_dataplane),
+        T(test_reload_refused_without_a_generation),
+        T(test_reload_by_run),
         T(test_reload_names_what_needs_a_restart),
         T(test_reload_without_a_dataplane),
         T(test_reload_whose_dataplane_dies),
         T(test_reload_moves_the_admin_address),
         T(test_status),
         T(test_orders_pass),
+        T(test_drain_outlives_the_dataplane),
         T(test_what_is_no_command),
         T(test_figures),
         T(test_ends),
