@@ -15,8 +15,8 @@ static const struct command {
     {"stats", cli_stats, "stats [--json] [--runtime DIR]", "every figure"},
     {"queue", cli_queue, "queue list|count|show|hold|release|delete|flush … [--runtime DIR]",
      "what waits, and what to do with it"},
-    {"drain", cli_drain, "drain [--off] [--runtime DIR]",
-     "take no new sessions, let the live ones end"},
+    {"drain", cli_drain, "drain [--no-wait | --off] [--runtime DIR]",
+     "take no new sessions, wait until the live ones have ended"},
     {"version", cli_version, "version", "which version this is"},
 };
 

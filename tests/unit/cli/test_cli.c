@@ -229,11 +229,34 @@ static void reload_and_drain(void **state)
     assert_string_equal(out_text, "reloaded, policy generation 8\n");
     script_end(s, NULL, NULL);
     s = script_start("{\"ok\":true,\"sessions\":3}\n", "{\"ok\":true,\"sessions\":1}\n");
-    assert_int_equal(SLUICE("drain", "@"), CLI_DONE);
+    assert_int_equal(SLUICE("drain", "--no-wait", "@"), CLI_DONE);
     assert_string_equal(out_text, "draining, 3 sessions left\n");
     assert_int_equal(SLUICE("drain", "--off", "@"), CLI_DONE);
     assert_string_equal(out_text, "taking sessions again, 1 now\n");
     script_end(s, "{\"command\":\"drain\"}", "{\"command\":\"undrain\"}");
+}
+
+static void drain_waits_for_the_last_session(void **state)
+{
+    struct script *s = script_start("{\"ok\":true,\"sessions\":2,\"draining\":true}\n",
+                                    "{\"ok\":true,\"sessions\":null,\"draining\":null}\n");
+
+    (void)state;
+    s->answers[2] = "{\"ok\":true,\"sessions\":1,\"draining\":true}\n";
+    s->answers[3] = "{\"ok\":true,\"sessions\":0,\"draining\":true}\n";
+    assert_int_equal(SLUICE("drain", "@"), CLI_DONE);
+    assert_string_equal(out_text, "drained, no session left\n");
+    assert_string_equal(err_text, ""); /* no terminal */
+    script_end(s, "{\"command\":\"drain\"}", "{\"command\":\"status\"}");
+    /* None there: no question more. */
+    s = script_start("{\"ok\":true,\"sessions\":0}\n", NULL);
+    assert_int_equal(SLUICE("drain", "@"), CLI_DONE);
+    script_end(s, NULL, NULL);
+    s = script_start("{\"ok\":true,\"sessions\":2}\n",
+                     "{\"ok\":true,\"sessions\":2,\"draining\":false}\n");
+    assert_int_equal(SLUICE("drain", "@"), CLI_NO);
+    assert_non_null(strstr(err_text, "not draining any more"));
+    script_end(s, NULL, NULL);
 }
 
 static const char status_answer[] =
@@ -464,6 +487,7 @@ int main(void)
         CLI_TEST(not_running),
         CLI_TEST(refusals_and_strange_answers),
         CLI_TEST(reload_and_drain),
+        CLI_TEST(drain_waits_for_the_last_session),
         CLI_TEST(status_in_words_and_json),
         CLI_TEST(stats_in_tables),
         CLI_TEST(queue_list_goes_page_by_page),
