@@ -96,7 +96,7 @@ struct attempts { /* queue_attempt.c */
 struct room { /* queue_room.c */
     bool        shut;
     struct usec looked;
-    uint64_t    free_bytes;
+    uint64_t    free_bytes, used_bytes;
     bool        disk_low;
 };
 

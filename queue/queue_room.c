@@ -9,10 +9,15 @@
 static void look_at_disk(struct queue *q)
 {
     uint64_t segment = q->settings.segment_bytes, bytes;
+    struct qlog_figures f;
 
-    if (q->room.looked.us != 0 && usec_since(q->room.looked, q->now) < LOOK_US)
+    /* Now and then, since others fill the disk too, and whenever we took or gave some. */
+    qlog_figures(q->log, &f);
+    if (q->room.looked.us != 0 && usec_since(q->room.looked, q->now) < LOOK_US &&
+        f.bytes_used == q->room.used_bytes)
         return;
     q->room.looked = q->now;
+    q->room.used_bytes = f.bytes_used;
     if (q->io->free_bytes(q->io, &bytes) < 0)
         return;
     q->room.free_bytes = bytes;

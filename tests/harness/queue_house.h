@@ -245,9 +245,13 @@ static inline void house_message(struct house *h, uint64_t id, const char *recip
 /* The next answer that is no CHUNK_BACK or STATE. */
 static inline bool house_answer(struct house *h, struct spool_answer *ret)
 {
-    while (ring_get(&h->to_worker, ret, 1) == 1)
-        if (ret->type != SPOOL_CHUNK_BACK && ret->type != SPOOL_STATE)
+    struct spool_answer a;
+
+    while (ring_get(&h->to_worker, &a, 1) == 1)
+        if (a.type != SPOOL_CHUNK_BACK && a.type != SPOOL_STATE) {
+            *ret = a;
             return true;
+        }
     return false;
 }
 
