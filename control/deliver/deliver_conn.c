@@ -68,7 +68,10 @@ void conn_start(struct conn *conn, const struct attempt *attempt, const int *fds
 {
     conn->fd = -1;
     conn->bad_content = false;
+    snprintf(conn->server, sizeof(conn->server), ip_is_v4(&target->ip) ? "%.*s:%u" : "[%.*s]:%u",
+             (int)sizeof(target->host), target->host, target->port);
     conn->job = (struct client_job){
+        .server = conn->server,
         .helo = helo,
         .sender = attempt->sender,
         .recipients = attempt->recipients,
@@ -150,8 +153,9 @@ static void content_feed(struct conn *conn, struct usec now)
         } else {
             /* Without the dot the server has no message, whatever it has taken so far. */
             conn->bad_content = true;
-            client_lost(&conn->client, STATUS(4, 3, 0),
-                        "the stored message cannot be read back whole");
+            verdicts_give(conn->job.verdicts, ATTEMPT_DEFERRED, STATUS(4, 3, 0),
+                          "the stored message cannot be read back whole");
+            client_lost(&conn->client, STATUS(4, 3, 0), "");
         }
     }
 }

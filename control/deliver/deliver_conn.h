@@ -19,6 +19,7 @@
 struct conn { /* only deliver_conn.c writes the fields */
     int               fd;
     bool              bad_content;
+    char              server[TARGET_HOST_MAX + 16]; /* "10.25.1.10:25", "[fd25::10]:25" */
     struct client_job job;
     struct content    content;
     struct client     client;

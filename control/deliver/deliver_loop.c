@@ -420,6 +420,7 @@ bool deliver_turn(struct deliver *d, uint64_t wait_us)
     for (int i = 0; i < n && !d->over; i++)
         event_take(d, &events[i]);
     files_step(d);
+    d->now = clock_now(); /* of what a Maildir took, the turn is all */
     slots_settle(d);
     return !d->over && !stop_is_done(d);
 }

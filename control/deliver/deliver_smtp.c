@@ -68,7 +68,10 @@ const char *client_waits_for(const struct client *c)
 
 void client_lost(struct client *c, uint32_t status, const char *text)
 {
-    verdicts_give(c->job->verdicts, ATTEMPT_DEFERRED, status, text);
+    char words[256];
+
+    snprintf(words, sizeof(words), "%s: %s", c->job->server, text);
+    verdicts_give(c->job->verdicts, ATTEMPT_DEFERRED, status, words);
     c->state = CLIENT_CLOSED;
     c->out_bytes = 0;
 }

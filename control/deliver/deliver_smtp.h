@@ -45,7 +45,8 @@ struct client_timeouts { /* microseconds */
 extern const struct client_timeouts client_timeouts_rfc5321;
 
 struct client_job { /* borrowed until the machine is closed */
-    struct span        helo; /* our name */
+    const char        *server; /* "10.25.1.10:25", for messages */
+    struct span        helo;   /* our name */
     struct span        sender;
     const struct span *recipients; /* one for each of verdicts->count */
     uint64_t           content_bytes;
@@ -98,7 +99,8 @@ void client_content(struct client *c, struct span in, struct usec now);
 void client_content_end(struct client *c, struct usec now);
 
 /* The connection could not be made, ended, or must be given up (content that cannot be read):
- * every undecided recipient is deferred with status and text, and the machine is closed. */
+ * every undecided recipient is deferred with status and "SERVER: text", and the machine is
+ * closed. */
 void client_lost(struct client *c, uint32_t status, const char *text);
 
 /* When client_tick() must be called at the latest. */

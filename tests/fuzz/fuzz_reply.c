@@ -47,6 +47,7 @@ static void converse(struct span in, size_t piece)
     const struct span to[] = {span_str("a@example.org"), span_str("b@example.org"),
                               span_str("c@example.org")};
     const struct client_job job = {
+        .server = "10.25.1.10:25",
         .helo = span_str("mx.example.net"),
         .sender = span_str("s@example.com"),
         .recipients = to,

@@ -338,6 +338,8 @@ static void test_servers_that_fail(void **state)
 
 static void test_nobody_listens(void **state)
 {
+    char want[128];
+
     (void)state;
     server_open(SCRIPT(DROP));
     close(w.server.listen_fd);
@@ -348,6 +350,8 @@ static void test_nobody_listens(void **state)
     assert_int_equal(w.outcome.recipients[1].status[0], 4);
     assert_int_equal(w.outcome.recipients[1].status[1], 4);
     assert_int_equal(w.outcome.recipients[1].status[2], 1);
+    snprintf(want, sizeof(want), "127.0.0.1:%u: cannot connect: Connection refused", w.server.port);
+    assert_true(span_equal(w.outcome.recipients[0].text, span_str(want)));
 }
 
 /* The dot is the promise that what came before it is the message. */

@@ -142,6 +142,7 @@ static void world_init(struct world *w, const struct row *row, size_t piece)
     w->recipients[0] = span_str("a@example.org");
     w->recipients[1] = span_str("b@example.org");
     w->job = (struct client_job){
+        .server = "10.25.1.10:25",
         .helo = span_str("mx.example.net"),
         .sender = span_str("s@example.com"),
         .recipients = w->recipients,
@@ -437,7 +438,7 @@ static void test_stuffing_every_cut(void **state)
     };
     static struct client c;
     static struct verdicts v;
-    struct client_job job = {.timeouts = &client_timeouts_rfc5321, .verdicts = &v};
+    struct client_job job = {.server = "s", .timeouts = &client_timeouts_rfc5321, .verdicts = &v};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(stuff); i++) {
