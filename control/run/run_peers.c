@@ -46,7 +46,7 @@ void peers_send(struct house *house, struct run_child *to, const struct link_hea
     /* EPIPE: it is ending, and its end will be seen. */
     if (rc == 0 || rc == -EPIPE)
         return;
-    log_begin(&line, "child_killed");
+    log_begin(&line, "child-killed");
     log_str(&line, "child", ipc_kind_name(to->kind));
     log_str(&line, "error", rc == -EAGAIN ? "it does not read its link" : strerror(-rc));
     log_end(&line);

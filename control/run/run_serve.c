@@ -17,7 +17,7 @@ static void take_failed(struct run_child *child, const char *text)
 
     snprintf(child->error, sizeof(child->error), "%s", error != NULL ? error : "no reason given");
     json_decref(object);
-    log_begin(&line, "child_failed");
+    log_begin(&line, "child-failed");
     log_str(&line, "child", ipc_kind_name(child->kind));
     log_str(&line, "error", child->error);
     log_end(&line);
@@ -96,7 +96,7 @@ static void link_ended(struct house *house, struct run_child *child, const char 
     child->kill_due = usec_add(house->now, why != NULL ? 0 : RUN_LINK_WAIT_US);
     if (why == NULL)
         return;
-    log_begin(&line, "child_killed");
+    log_begin(&line, "child-killed");
     log_str(&line, "child", ipc_kind_name(child->kind));
     log_str(&line, "error", why);
     log_end(&line);

@@ -59,7 +59,7 @@ static void start_child(struct house *house, struct run_child *child)
     rc = child_spawn(child, &start);
     if (rc == 0) {
         (void)place_write_pid(&house->place, ipc_kind_name(child->kind), child->pid);
-        log_child("child_started", child, NULL);
+        log_child("child-started", child, NULL);
         rc = peers_welcome(house, child);
         if (rc == 0)
             return;
@@ -68,7 +68,7 @@ static void start_child(struct house *house, struct run_child *child)
         child->deaths++;
         child->spawn_due = usec_add(house->now, RUN_DELAY_MAX_US);
     }
-    log_child("child_start", child, strerror(-rc));
+    log_child("child-not-started", child, strerror(-rc));
     if (!child->served && child->pid == 0)
         give_up(house, child, strerror(-rc));
 }
@@ -129,7 +129,7 @@ void step_forward(struct house *house)
         struct run_child *child = &house->children[i];
 
         if (is_running(child) && usec_reached(child->kill_due, house->now)) {
-            log_child("child_killed", child, "it did not end in time");
+            log_child("child-killed", child, "it did not end in time");
             child_kill(child);
             child->kill_due = NEVER;
         }
@@ -148,7 +148,7 @@ void step_ready(struct house *house, struct run_child *child)
         return;
     child->ready = true;
     child->served = true;
-    log_child("child_ready", child, NULL);
+    log_child("child-ready", child, NULL);
     (void)house;
 }
 
@@ -173,7 +173,7 @@ void step_ended(struct house *house, struct run_child *child, int status, bool b
         child->deaths = 0;
     child->deaths++;
     delay_us = child_delay_us(child->deaths);
-    log_begin(&line, "child_ended");
+    log_begin(&line, "child-ended");
     log_str(&line, "child", ipc_kind_name(child->kind));
     log_u64(&line, "epoch", child->epoch);
     log_str(&line, "how", how);

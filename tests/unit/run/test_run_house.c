@@ -204,19 +204,19 @@ static void in_order(const char *path, const char *const *lines)
 
 static void everybody_meets_and_stops_in_order(void **state)
 {
-    static const char *const start[] = {"\"child\":\"queue\"",   "\"child_ready\"",
+    static const char *const start[] = {"\"child\":\"queue\"",   "\"child-ready\"",
                                         "\"child\":\"queue\"",   "\"child\":\"deliver\"",
-                                        "\"child_ready\"",       "\"child\":\"deliver\"",
-                                        "\"child\":\"control\"", "\"child_ready\"",
+                                        "\"child-ready\"",       "\"child\":\"deliver\"",
+                                        "\"child\":\"control\"", "\"child-ready\"",
                                         "\"child\":\"control\"", "\"child\":\"dataplane\"",
-                                        "\"child_ready\"",       "\"child\":\"dataplane\"",
+                                        "\"child-ready\"",       "\"child\":\"dataplane\"",
                                         "\"event\":\"ready\"",   NULL};
     static const char *const stop[] = {
         "\"event\":\"stopping\"",
-        "\"child_ended\",\"child\":\"dataplane\"",
-        "\"child_ended\",\"child\":\"deliver\"",
-        "\"child_ended\",\"child\":\"queue\"",
-        "\"child_ended\",\"child\":\"control\"",
+        "\"child-ended\",\"child\":\"dataplane\"",
+        "\"child-ended\",\"child\":\"deliver\"",
+        "\"child-ended\",\"child\":\"queue\"",
+        "\"child-ended\",\"child\":\"control\"",
         "\"event\":\"stopped\",\"status\":0",
         NULL};
     struct stat st;
