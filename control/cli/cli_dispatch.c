@@ -12,7 +12,7 @@ static const struct command {
     {"check", cli_check, "check -c FILE", "is this configuration good? changes nothing"},
     {"reload", cli_reload, "reload [--runtime DIR]", "read the configuration anew"},
     {"status", cli_status, "status [--json] [--runtime DIR]", "is it well?"},
-    {"stats", cli_stats, "stats [--json] [--runtime DIR]", "every figure"},
+    {"stats", cli_stats, "stats [--all | --json] [--runtime DIR]", "every figure that is not 0"},
     {"queue", cli_queue, "queue list|count|show|hold|release|delete|flush … [--runtime DIR]",
      "what waits, and what to do with it"},
     {"drain", cli_drain, "drain [--no-wait | --off] [--runtime DIR]",

@@ -92,6 +92,19 @@ static const char *text_of(const json_t *object, const char *key)
     return json_string_value(json_object_get(object, key));
 }
 
+/* Why it waits: where a server said so, with its code; "-" where nothing has gone wrong. */
+static const char *reason_of(const json_t *recipient, char out[1024])
+{
+    const char *reason = text_of(recipient, "reason"), *status = text_of(recipient, "status");
+    json_int_t code = json_integer_value(json_object_get(recipient, "code"));
+
+    if (code <= 0)
+        return reason;
+    snprintf(out, 1024, "%lld %s%s%s", (long long)code, status != NULL ? status : "",
+             status != NULL ? " " : "", reason != NULL ? reason : "");
+    return out;
+}
+
 /* The queue shows the first recipients of a message only. */
 static void list_rest(struct cli_table *table, const json_t *message, size_t shown)
 {
@@ -114,7 +127,7 @@ static void list_rows(struct cli_table *table, const json_t *message)
 
     for (size_t i = 0; i < n || i == 0; i++) {
         const json_t *r = json_array_get(recipients, i);
-        char time[32];
+        char time[32], reason[1024];
 
         cli_time(time, json_object_get(message, "arrived"));
         cli_table_cell(table, i == 0 ? text_of(message, "id") : " ");
@@ -129,7 +142,7 @@ static void list_rows(struct cli_table *table, const json_t *message)
         cli_table_figure(table, json_integer_value(json_object_get(r, "attempts")));
         cli_time(time, json_object_get(r, "next"));
         cli_table_cell(table, time);
-        cli_table_cell(table, text_of(r, "reason"));
+        cli_table_cell(table, reason_of(r, reason));
     }
     list_rest(table, message, n);
 }
@@ -214,11 +227,13 @@ static void show_recipients(const struct cli *cli, const json_t *message)
     static const char *const columns[] = {"RECIPIENT", "STATE",  ">ATTEMPTS", "NEXT",
                                           "ROUTE",     "REASON", NULL};
     const json_t *recipients = json_object_get(message, "recipients");
+    json_int_t total = json_integer_value(json_object_get(message, "recipients_total"));
     struct cli_table *table = cli_table_new(columns);
+    size_t i;
 
-    for (size_t i = 0; i < json_array_size(recipients); i++) {
+    for (i = 0; i < json_array_size(recipients); i++) {
         const json_t *r = json_array_get(recipients, i);
-        char time[32];
+        char time[32], reason[1024];
 
         cli_time(time, json_object_get(r, "next"));
         cli_table_cell(table, text_of(r, "address"));
@@ -226,11 +241,13 @@ static void show_recipients(const struct cli *cli, const json_t *message)
         cli_table_figure(table, json_integer_value(json_object_get(r, "attempts")));
         cli_table_cell(table, time);
         cli_table_cell(table, text_of(r, "route"));
-        cli_table_cell(table, text_of(r, "reason"));
+        cli_table_cell(table, reason_of(r, reason));
     }
     fputc('\n', cli->out);
     cli_table_print(table, cli->out);
     cli_table_free(table);
+    if (total > (json_int_t)i)
+        fprintf(cli->out, "and %lld more\n", (long long)total - (long long)i);
 }
 
 /* Everything the queue says about it that is not a table. */
@@ -243,7 +260,8 @@ static void show_facts(const struct cli *cli, json_t *message)
     {
         char time[32];
 
-        if (strcmp(key, "ok") == 0 || json_is_array(value) || json_is_object(value))
+        if (strcmp(key, "ok") == 0 || strcmp(key, "recipients_total") == 0 ||
+            json_is_array(value) || json_is_object(value))
             continue;
         if (strcmp(key, "arrived") == 0 || strcmp(key, "expires") == 0) {
             cli_time(time, value);

@@ -1,20 +1,28 @@
 /* cli_stats.c - `sluice stats`: every figure of every process. */
 #include "cli.h"
 
-static void print_counters(const struct cli *cli, json_t *counters)
+/* Of some three hundred most are 0, and what is not is what one looks for. */
+static void print_counters(const struct cli *cli, json_t *counters, bool all)
 {
     static const char *const columns[] = {"FIGURE", ">VALUE", NULL};
     struct cli_table *table = cli_table_new(columns);
     const char *name;
     json_t *value;
+    int left_out = 0;
 
     json_object_foreach(counters, name, value)
     {
+        if (!all && json_integer_value(value) == 0) {
+            left_out++;
+            continue;
+        }
         cli_table_cell(table, name);
         cli_table_figure(table, json_integer_value(value));
     }
     cli_table_print(table, cli->out);
     cli_table_free(table);
+    if (left_out > 0)
+        fprintf(cli->out, "and %d that are 0 (--all shows them)\n", left_out);
 }
 
 static void seconds_cell(struct cli_table *table, const json_t *value)
@@ -57,9 +65,11 @@ static void print_histograms(const struct cli *cli, json_t *histograms)
 
 int cli_stats(struct cli *cli, int argc, char **argv)
 {
+    bool all = false;
     const struct cli_option options[] = {
         {.name = "runtime", .text = &cli->runtime},
-        {.name = "json",    .flag = &cli->json   }
+        {.name = "json",    .flag = &cli->json   },
+        {.name = "all",     .flag = &all         }
     };
     json_t *answer = NULL;
     int rc;
@@ -72,7 +82,7 @@ int cli_stats(struct cli *cli, int argc, char **argv)
     if (cli->json) {
         cli_print_json(cli, answer);
     } else {
-        print_counters(cli, json_object_get(answer, "counters"));
+        print_counters(cli, json_object_get(answer, "counters"), all);
         if (json_object_size(json_object_get(answer, "histograms")) > 0) {
             fputc('\n', cli->out);
             print_histograms(cli, json_object_get(answer, "histograms"));

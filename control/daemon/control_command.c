@@ -158,7 +158,6 @@ static const char *intake_of(struct control *c, const struct pending *p)
         return "draining";
     if (c->links.peers[IPC_QUEUE].fd < 0)
         return "deferring: the queue process is not running";
-    control_gather(c);
     if (figure(c, "sluice_queue_shut") != 0)
         return "deferring: the queue takes no more (disk or limit)";
     return p->answer[0] != NULL && p->answer[1] != NULL ? "open" : "unknown";
@@ -180,12 +179,15 @@ static json_t *policy_status(const struct control *c)
 
 static void status_end(struct control *c, struct pending *p)
 {
+    control_gather(c);
+
     json_t *status = json_pack(
-        "{s:b, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:s}", "ok", 1, "instance", c->instance,
+        "{s:b, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:s, s:s}", "ok", 1, "instance", c->instance,
         "version", SLUICE_VERSION, "processes", control_processes(c), "policy", policy_status(c),
         "sessions", member_or_null(p->answer[0], "sessions"), "draining",
         member_or_null(p->answer[0], "draining"), "queue", member_or_null(p->answer[1], "count"),
-        "intake", intake_of(c, p), "last_reload_error", c->load_error);
+        "queue_waiting", (json_int_t)figure(c, "sluice_queue_messages_waiting"), "intake",
+        intake_of(c, p), "last_reload_error", c->load_error);
 
     /* So a control that was started again learns it, too. */
     if (p->answer[0] != NULL)

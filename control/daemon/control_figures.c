@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "control_state.h"
 
@@ -31,6 +32,8 @@ static void own_add(struct control *c)
                     kind == IPC_CONTROL ? (c->epoch > 0 ? c->epoch - 1 : 0)
                                         : links_restarts(&c->links, kind));
     }
+    metrics_add(m, "sluice_build_info{version=\"" SLUICE_VERSION "\"}", "The version, always 1",
+                STATS_GAUGE, 1);
     metrics_add(m, "sluice_policy_generation", "Generation of the policy image in force",
                 STATS_GAUGE, image->fd >= 0 ? image->generation : 0);
     metrics_add(m, "sluice_policy_bytes", "Size of the policy image", STATS_GAUGE,
@@ -53,18 +56,23 @@ void control_gather(struct control *c)
     metrics_group(&c->metrics);
 }
 
-/* What RUNTIME/NAME.pid says, or null. */
-static json_t *pid_of(const struct control *c, enum ipc_kind kind)
+/* What RUNTIME/NAME.pid says, and since when: each at its start is written anew.  Or null. */
+static json_t *pid_of(const struct control *c, enum ipc_kind kind, json_t **ret_started)
 {
     char path[sizeof(c->runtime) + 32], text[32] = "";
+    struct stat st;
     size_t got = 0;
     FILE *f;
     long pid;
 
     snprintf(path, sizeof(path), "%s/%s.pid", c->runtime, ipc_kind_name(kind));
+    *ret_started = json_null();
     f = fopen(path, "re");
     if (f != NULL) {
         got = fread(text, 1, sizeof(text) - 1, f);
+        if (fstat(fileno(f), &st) == 0)
+            *ret_started =
+                json_integer((json_int_t)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000);
         fclose(f);
     }
     text[got] = '\0';
@@ -81,10 +89,11 @@ json_t *control_processes(const struct control *c)
         json_int_t epoch = kind == IPC_RUN       ? 1
                            : kind == IPC_CONTROL ? c->epoch
                                                  : c->links.peers[kind].epoch;
+        json_t *started, *pid = pid_of(c, kind, &started);
 
         json_object_set_new(all, ipc_kind_name(kind),
-                            json_pack("{s:o, s:I, s:b}", "pid", pid_of(c, kind), "epoch", epoch,
-                                      "up", (int)is_up(c, kind)));
+                            json_pack("{s:o, s:o, s:I, s:b}", "pid", pid, "started", started,
+                                      "epoch", epoch, "up", (int)is_up(c, kind)));
     }
     return all;
 }

@@ -121,7 +121,7 @@ static void reload_log(const struct control *c, const json_t *restart)
                                json_string_value(json_array_get(restart, i)));
     log_begin(&line, "reloaded");
     log_u64(&line, "generation", c->current.image.generation);
-    log_str(&line, "needs-restart", keys[0] != '\0' ? keys : NULL);
+    log_str(&line, "needs_restart", keys[0] != '\0' ? keys : NULL);
     log_end(&line);
 }
 

@@ -261,9 +261,10 @@ static void drain_waits_for_the_last_session(void **state)
 
 static const char status_answer[] =
     "{\"ok\":true,\"instance\":\"mx1\",\"version\":\"1\",\"intake\":\"open\",\"sessions\":5,"
-    "\"queue\":null,\"policy\":{\"generation\":9,\"rules\":2,\"domains\":1,\"recipients\":4,"
-    "\"dataplane_generation\":9,\"queue_generation\":0},\"last_reload_error\":\"x:1:2: bad\","
-    "\"processes\":{\"run\":{\"pid\":10,\"epoch\":1,\"up\":true},"
+    "\"queue\":null,\"policy\":{\"generation\":1763855701000006,\"rules\":2,\"domains\":1,"
+    "\"recipients\":4,\"dataplane_generation\":1763855701000006,\"queue_generation\":0},\"last_"
+    "reload_error\":\"x:1:2: bad\","
+    "\"processes\":{\"run\":{\"pid\":10,\"started\":1763855701000006,\"epoch\":1,\"up\":true},"
     "\"dataplane\":{\"pid\":1234567,\"epoch\":3,\"up\":true},"
     "\"queue\":{\"pid\":12,\"epoch\":1,\"up\":false}}}\n";
 
@@ -278,14 +279,15 @@ static void status_in_words_and_json(void **state)
                                   "intake      open\n"
                                   "sessions    5\n"
                                   "queue       unknown\n"
-                                  "policy      generation 9: 2 rules, 1 domains, 4 recipients\n"
+                                  "policy      of 2025-11-22T23:55:01Z: 2 rules, 1 domain, "
+                                  "4 recipients (generation 1763855701000006)\n"
                                   "            the queue does not have it yet\n"
-                                  "last reload failed: x:1:2: bad\n"
+                                  "reload      the last one failed: x:1:2: bad\n"
                                   "\n"
-                                  "PROCESS        PID  STATE  RESTARTS\n"
-                                  "run             10  up            0\n"
-                                  "dataplane  1234567  up            2\n"
-                                  "queue            -  down          0\n");
+                                  "PROCESS        PID  STATE  SINCE                 RESTARTS\n"
+                                  "run             10  up     2025-11-22T23:55:01Z         0\n"
+                                  "dataplane  1234567  up     -                            2\n"
+                                  "queue            -  down   -                            0\n");
     assert_int_equal(SLUICE("status", "--json", "@"), CLI_DONE);
     answer = json_loads(out_text, 0, NULL);
     assert_int_equal(json_integer_value(json_object_get(answer, "sessions")), 5);
@@ -293,13 +295,28 @@ static void status_in_words_and_json(void **state)
     script_end(s, "{\"command\":\"status\"}", NULL);
 }
 
-static void stats_in_tables(void **state)
+static void status_of_a_queue(void **state)
 {
     struct script *s = script_start(
-        "{\"ok\":true,\"counters\":{\"sluice_a_total\":12,\"sluice_b\":3456},\"histograms\":"
+        "{\"ok\":true,\"sessions\":null,\"queue\":1,\"queue_waiting\":0,\"policy\":null}\n",
+        "{\"ok\":true,\"sessions\":null,\"queue\":3,\"queue_waiting\":2,\"policy\":null}\n");
+
+    (void)state;
+    assert_int_equal(SLUICE("status", "@"), CLI_DONE);
+    assert_non_null(strstr(out_text, "sessions    unknown\nqueue       1 message\n"));
+    assert_int_equal(SLUICE("status", "@"), CLI_DONE);
+    assert_non_null(strstr(out_text, "queue       3 messages, 2 of them waiting for another try"));
+    script_end(s, NULL, NULL);
+}
+
+static void stats_in_tables(void **state)
+{
+    static const char answer[] =
+        "{\"ok\":true,\"counters\":{\"sluice_a_total\":12,\"sluice_b\":3456,\"sluice_none\":0},"
+        "\"histograms\":"
         "{\"sluice_commit_seconds\":{\"count\":4,\"sum_seconds\":2.0,\"p50\":0.25,\"p90\":null,"
-        "\"p99\":1.0}}}\n",
-        NULL);
+        "\"p99\":1.0}}}\n";
+    struct script *s = script_start(answer, answer);
 
     (void)state;
     assert_int_equal(SLUICE("stats", "@"), CLI_DONE);
@@ -307,16 +324,19 @@ static void stats_in_tables(void **state)
                         "FIGURE          VALUE\n"
                         "sluice_a_total     12\n"
                         "sluice_b         3456\n"
+                        "and 1 that are 0 (--all shows them)\n"
                         "\n"
                         "SECONDS                COUNT      MEAN       P50  P90       P99\n"
                         "sluice_commit_seconds      4  0.500000  0.250000    -  1.000000\n");
-    script_end(s, "{\"command\":\"stats\"}", NULL);
+    assert_int_equal(SLUICE("stats", "--all", "@"), CLI_DONE);
+    assert_non_null(strstr(out_text, "sluice_none         0\n"));
+    script_end(s, "{\"command\":\"stats\"}", "{\"command\":\"stats\"}");
 }
 
 #define MESSAGE(id, sender)                                                                        \
     "{\"id\":\"" id "\",\"arrived\":1763855701000006,\"sender\":\"" sender "\",\"bytes\":100,"     \
     "\"recipients\":[{\"address\":\"a@x\",\"state\":\"waiting\",\"attempts\":2,"                   \
-    "\"next\":\"soon\",\"reason\":\"451 later\",\"route\":\"in\"},"                                \
+    "\"next\":\"soon\",\"reason\":\"later\",\"code\":451,\"status\":\"4.7.1\",\"route\":\"in\"},"  \
     "{\"address\":\"bb@x\",\"state\":\"held\",\"attempts\":0,\"next\":null}]}"
 
 static void queue_list_goes_page_by_page(void **state)
@@ -347,7 +367,7 @@ static void queue_list_goes_page_by_page(void **state)
         "ID             ARRIVED               BYTES  SENDER  RECIPIENT  STATE    ATTEMPTS  NEXT  "
         "REASON\n"
         "0000000000123  2025-11-22T23:55:01Z    100  <>      a@x        waiting         2  soon  "
-        "451 later\n"
+        "451 4.7.1 later\n"
         "                                                    bb@x       held            0  -     "
         "-\n");
     s = script_start("{\"ok\":true,\"messages\":[],\"more\":null}\n", NULL);
@@ -381,8 +401,22 @@ static void queue_show_one(void **state)
                                   "bytes       100\n"
                                   "\n"
                                   "RECIPIENT  STATE    ATTEMPTS  NEXT  ROUTE  REASON\n"
-                                  "a@x        waiting         2  soon  in     451 later\n"
+                                  "a@x        waiting         2  soon  in     451 4.7.1 later\n"
                                   "bb@x       held            0  -     -      -\n");
+}
+
+/* A message for a thousand: the queue names the first. */
+static void queue_show_names_the_rest(void **state)
+{
+    struct script *s = script_start("{\"ok\":true,\"message\":{\"id\":\"" ID "\",\"recipients\":"
+                                    "[{\"address\":\"a@x\"}],\"recipients_total\":31}}\n",
+                                    NULL);
+
+    (void)state;
+    assert_int_equal(SLUICE("queue", "show", ID, "@"), CLI_DONE);
+    script_end(s, NULL, NULL);
+    assert_null(strstr(out_text, "recipients_total"));
+    assert_non_null(strstr(out_text, "\nand 30 more\n"));
 }
 
 static void queue_changes(void **state)
@@ -489,9 +523,11 @@ int main(void)
         CLI_TEST(reload_and_drain),
         CLI_TEST(drain_waits_for_the_last_session),
         CLI_TEST(status_in_words_and_json),
+        CLI_TEST(status_of_a_queue),
         CLI_TEST(stats_in_tables),
         CLI_TEST(queue_list_goes_page_by_page),
         CLI_TEST(queue_show_one),
+        CLI_TEST(queue_show_names_the_rest),
         CLI_TEST(queue_changes),
         CLI_TEST(deep_runtime_directory),
         CLI_TEST(check_says_where),

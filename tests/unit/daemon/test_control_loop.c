@@ -244,7 +244,7 @@ static void test_reload_by_run(void **state)
         turn();
     log_release();
     assert_non_null(strstr(w.log, "\"event\":\"reloaded\",\"generation\":"));
-    assert_non_null(strstr(w.log, "\"needs-restart\":\"dataplane.cores\""));
+    assert_non_null(strstr(w.log, "\"needs_restart\":\"dataplane.cores\""));
     assert_non_null(strstr(w.log, "\"event\":\"reload-failed\""));
     assert_non_null(strstr(w.log, "nonsense"));
 }
@@ -365,6 +365,7 @@ static void test_status(void **state)
         g);
     p = json_object_get(json_object_get(a, "processes"), "queue");
     assert_int_equal(json_integer_value(json_object_get(p, "pid")), 4711);
+    assert_true(json_integer_value(json_object_get(p, "started")) > 1600000000000000);
     assert_true(json_is_true(json_object_get(p, "up")));
     p = json_object_get(json_object_get(a, "processes"), "deliver");
     assert_true(json_is_false(json_object_get(p, "up")));
@@ -536,6 +537,7 @@ static void test_figures(void **state)
     turn();
     http_get("/metrics", text, sizeof(text));
     assert_non_null(strstr(text, "sluice_up{process=\"queue\"} 0\n"));
+    assert_non_null(strstr(text, "sluice_build_info{version=\"" SLUICE_VERSION "\"} 1\n"));
     stats_unmap(r);
 }
 
