@@ -182,7 +182,7 @@ static json_t *show_recipient(const struct queue *q, const struct recipient *r, 
     json_object_set_new(o, "address", json_of(r->address));
     json_object_set_new(o, "state", json_string(recipient_state_name(r)));
     json_object_set_new(o, "attempts", json_integer(r->attempts));
-    if (r->state == RECIPIENT_WAITING && !r->active)
+    if (r->state == RECIPIENT_WAITING && !r->under_way && r->next_us != 0)
         json_object_set_new(o, "next", json_integer((json_int_t)r->next_us));
     else
         json_object_set_new(o, "next", json_null());
@@ -202,6 +202,13 @@ static json_t *show_recipient(const struct queue *q, const struct recipient *r, 
     return o;
 }
 
+static uint64_t expires_us(const struct queue *q, const struct message *m)
+{
+    uint64_t expire = q->settings.retry.expire_us, most = (uint64_t)INT64_MAX - m->stored_us;
+
+    return m->stored_us + (expire < most ? expire : most);
+}
+
 static json_t *show_message(const struct queue *q, const struct message *m, uint32_t shown,
                             bool route)
 {
@@ -212,6 +219,7 @@ static json_t *show_message(const struct queue *q, const struct message *m, uint
     json_object_set_new(o, "id", json_id(m->id));
     json_object_set_new(o, "session", json_id(m->session));
     json_object_set_new(o, "arrived", json_integer((json_int_t)m->arrived_us));
+    json_object_set_new(o, "expires", json_integer((json_int_t)expires_us(q, m)));
     json_object_set_new(o, "sender", json_of(m->sender));
     json_object_set_new(o, "bytes", json_integer((json_int_t)m->content_bytes));
     json_object_set_new(o, "recipients", recipients);

@@ -2,16 +2,18 @@
  *
  * Order: {"order": "count"|"list"|"show"|"flush"|"hold"|"release"|"delete"|"settings",
  *   "filter": {"id","sender","recipient","domain","state"}, "after": "ID", "limit": n}
- * Filter: addresses and domains without regard to case, "<>" as sender means the null one; state is
- *   "queued", "deferred", "active" or "held".  All parts must hold; recipient, domain and state
- *   for one and the same recipient.  flush, hold, release and delete act on those recipients.
+ * Filter: addresses and domains without regard to case, "<>" as sender means the null one; state
+ *   is "queued", "deferred", "active" (an attempt is under way) or "held".  All parts must hold;
+ *   recipient, domain and state for one and the same recipient.  flush, hold, release and delete
+ *   act on those recipients.
  * Answer: {"ok":true, …}: count {"count":n}; list {"messages":[M…],"more":"ID"|null}; show
  *   {"message":M} with a "route" for each recipient; flush {"flushed":n}, hold {"held":n},
  *   release {"released":n}, delete {"deleted":n}: messages acted on; settings {}.
  *   Or {"ok":false,"error":"…"}.
- *   M: {"id","session","arrived","sender","bytes","recipients":[{"address","state","attempts",
- *   "next","reason","status","code"}],"recipients_total":n}; times are microseconds since 1970,
- *   next is null unless waiting.  list shows the first ADMIN_RECIPIENTS_SHOWN recipients.
+ *   M: {"id","session","arrived","expires","sender","bytes","recipients":[{"address","state",
+ *   "attempts","next","reason","status","code"}],"recipients_total":n}; times are microseconds
+ *   since 1970, next is null unless it waits for a time.  list shows the first
+ *   ADMIN_RECIPIENTS_SHOWN recipients.
  *
  * Orders are worked in slices, one after the other, so that mail goes on meanwhile.
  */

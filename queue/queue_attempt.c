@@ -39,6 +39,7 @@ static void unlink_job(struct job *job)
     for (uint32_t i = 0; i < job->recipients_n; i++) {
         must(job->message->active > 0);
         job->message->recipients[job->recipients[i]].active = false;
+        job->message->recipients[job->recipients[i]].under_way = false;
         job->message->active--;
     }
 }
@@ -363,6 +364,8 @@ static int start(struct queue *q, struct job *job, uint32_t route, struct span t
         must(slot->pinned != NULL);
         for (; slot->pinned_n < parts.segments_n; slot->pinned_n++)
             segment_lend(slot->pinned[slot->pinned_n] = parts.segments[slot->pinned_n]);
+        for (uint32_t i = 0; i < job->recipients_n; i++)
+            m->recipients[job->recipients[i]].under_way = true;
         q_count(q, Q_ATTEMPTS, 1);
         return 0;
     }

@@ -5,15 +5,6 @@
 
 #include "base_must.h"
 
-static bool under_way(const struct message *m, uint32_t recipient)
-{
-    for (const struct job *job = m->jobs; job != NULL; job = job->sibling)
-        for (uint32_t i = 0; job->active && i < job->recipients_n; i++)
-            if (job->recipients[i] == recipient)
-                return true;
-    return false;
-}
-
 uint32_t change_flush(struct queue *q, struct message *m, const struct filter *f)
 {
     uint32_t changed = 0;
@@ -21,9 +12,9 @@ uint32_t change_flush(struct queue *q, struct message *m, const struct filter *f
     for (uint32_t i = 0; i < m->recipients_n; i++) {
         struct recipient *r = &m->recipients[i];
 
-        if (r->state != RECIPIENT_WAITING || r->active || !filter_recipient(f, r))
+        if (r->state != RECIPIENT_WAITING || r->under_way || !filter_recipient(f, r))
             continue;
-        r->next_us = 0;
+        r->next_us = 0; /* in line already: nothing to do, and that is what was asked */
         changed = 1;
     }
     if (changed != 0)
@@ -58,7 +49,7 @@ uint32_t change_hold(struct queue *q, struct message *m, const struct filter *f)
         if (!hit[i] || r->state != RECIPIENT_WAITING)
             continue;
         changed = 1;
-        if (under_way(m, i)) {
+        if (r->under_way) {
             r->hold = true;
             continue;
         }
@@ -109,7 +100,7 @@ uint32_t change_delete(struct queue *q, struct message *m, const struct filter *
     for (uint32_t i = 0; !m->doomed && i < m->recipients_n; i++) {
         struct recipient *r = &m->recipients[i];
 
-        if (!hit[i] || under_way(m, i))
+        if (!hit[i] || r->under_way)
             continue;
         message_enter(m, r, RECIPIENT_DELIVERED); /* nothing more to do for it */
         message_reason(q->index, r, span_str("deleted by order"));

@@ -239,11 +239,11 @@ static bool state_matches(enum filter_state wanted, const struct recipient *r)
     case FILTER_ANY:
         return true;
     case FILTER_QUEUED:
-        return r->state == RECIPIENT_WAITING && !r->active && r->attempts == 0;
+        return r->state == RECIPIENT_WAITING && !r->under_way && r->attempts == 0;
     case FILTER_DEFERRED:
-        return r->state == RECIPIENT_WAITING && !r->active && r->attempts > 0;
+        return r->state == RECIPIENT_WAITING && !r->under_way && r->attempts > 0;
     case FILTER_ACTIVE:
-        return r->state == RECIPIENT_WAITING && r->active;
+        return r->state == RECIPIENT_WAITING && r->under_way;
     case FILTER_HELD:
         return r->state == RECIPIENT_HELD;
     }
@@ -256,7 +256,7 @@ const char *recipient_state_name(const struct recipient *r)
         return "held";
     if (r->state == RECIPIENT_DELIVERED)
         return "delivered";
-    if (r->active)
+    if (r->under_way)
         return "active";
     return r->attempts > 0 ? "deferred" : "queued";
 }

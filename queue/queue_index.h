@@ -29,6 +29,7 @@ struct recipient {
     uint8_t     state;   /* enum recipient_state */
     uint8_t     status[3];
     bool        active;  /* in a job: in line or under way */
+    bool        under_way;
     bool        dirty;   /* its state is not in the log yet */
     bool        hold;    /* an order came while it was active */
 };
