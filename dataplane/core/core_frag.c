@@ -1,10 +1,10 @@
-/* core_frag.c - IP fragments in and out, through rte_ip_frag.
+/* core_frag.c - IP fragments in, through rte_ip_frag, and out.
  *
  * Worker 0 owns reassembly (net_flow_hash gives fragments to it); the table is bounded in
  * packets and in time, and a packet has at most RTE_LIBRTE_IP_FRAG_MAX_FRAG pieces.  What is
  * whole is copied flat into a large frame and goes on to the worker that owns its flow.
  */
-/* Expiry and flat fragmentation of rte_ip_frag are marked experimental in 22.11. */
+/* Expiry of rte_ip_frag is marked experimental in 22.11. */
 #define ALLOW_EXPERIMENTAL_API
 
 #include <stdlib.h>
@@ -14,17 +14,16 @@
 
 #include "core_worker.h"
 
-#define FRAG_PACKETS 1024   /* being reassembled at once */
-#define FRAG_BUCKET 4
-#define FRAG_SECONDS 5      /* RFC 8200 s4.5 allows 60; a flood must not hold the table */
-#define BIG_FRAMES 63
-#define BIG_BYTES 16384     /* 8 pieces of 1500 and headers fit */
-#define OUT_PIECES 16
+#define FRAG_PACKETS 1024 /* being reassembled at once */
+#define FRAG_BUCKET  4
+#define FRAG_SECONDS 5 /* RFC 8200 s4.5 allows 60; a flood must not hold the table */
+#define BIG_FRAMES   63
+#define BIG_BYTES    16384 /* 8 pieces of 1500 and headers fit */
 
 struct frag {
-    struct rte_ip_frag_tbl      *table;
+    struct rte_ip_frag_tbl *table;
     struct rte_ip_frag_death_row dead;
-    struct rte_mempool          *big, *indirect;
+    struct rte_mempool *big;
 };
 
 struct frag *frag_new(uint64_t tsc_hz)
@@ -37,8 +36,7 @@ struct frag *frag_new(uint64_t tsc_hz)
                                         tsc_hz * FRAG_SECONDS, SOCKET_ID_ANY);
     f->big = rte_pktmbuf_pool_create("sluice-big", BIG_FRAMES, 0, 0,
                                      RTE_PKTMBUF_HEADROOM + BIG_BYTES, SOCKET_ID_ANY);
-    f->indirect = rte_pktmbuf_pool_create("sluice-indirect", 255, 0, 0, 0, SOCKET_ID_ANY);
-    if (f->table == NULL || f->big == NULL || f->indirect == NULL) {
+    if (f->table == NULL || f->big == NULL) {
         free(f);
         return NULL;
     }
@@ -80,7 +78,8 @@ static struct rte_mbuf *reassemble(struct worker *w, struct rte_mbuf *m, unsigne
         return NULL;
     }
     m->l3_len = sizeof(*ip6) + sizeof(*ext);
-    return rte_ipv6_frag_reassemble_packet(w->frag->table, &w->frag->dead, m, rte_rdtsc(), ip6, ext);
+    return rte_ipv6_frag_reassemble_packet(w->frag->table, &w->frag->dead, m, rte_rdtsc(), ip6,
+                                           ext);
 }
 
 /* One flat copy: the rooms above read packets as one run of bytes. */
@@ -124,37 +123,74 @@ void frag_in(struct worker *w, struct rte_mbuf *m, unsigned l3_offset)
         frame_burst(w, &whole, 1, false);
 }
 
-/* Cuts an answer that is longer than the port's MTU (only echo replies are). */
+/* One piece of the packet m: its headers (head bytes of Ethernet and IP), then text_bytes from
+ * offset on. */
+static struct rte_mbuf *cut(struct worker *w, struct rte_mbuf *m, uint16_t l2, uint16_t head,
+                            uint32_t offset, uint16_t text_bytes, bool more, uint32_t id)
+{
+    struct rte_mbuf *piece = rte_pktmbuf_alloc(w->mbufs);
+    const uint8_t *packet = rte_pktmbuf_mtod(m, const uint8_t *);
+    bool v4 = packet[l2] >> 4 == 4;
+    uint16_t n = v4 ? head : (uint16_t)(head + sizeof(struct rte_ipv6_fragment_ext));
+    uint8_t *out;
+
+    if (piece == NULL)
+        return NULL;
+    out = rte_pktmbuf_mtod(piece, uint8_t *);
+    memcpy(out, packet, head);
+    memcpy(out + n, packet + head + offset, text_bytes);
+    if (v4) {
+        struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(out + l2);
+
+        ip->total_length = rte_cpu_to_be_16((uint16_t)(sizeof(*ip) + text_bytes));
+        ip->fragment_offset =
+            rte_cpu_to_be_16((uint16_t)(offset / 8 | (more ? RTE_IPV4_HDR_MF_FLAG : 0)));
+        ip->hdr_checksum = 0;
+        ip->hdr_checksum = rte_ipv4_cksum(ip);
+    } else {
+        struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)(out + l2);
+        struct rte_ipv6_fragment_ext *ext = (struct rte_ipv6_fragment_ext *)(ip + 1);
+
+        ext->next_header = ip->proto;
+        ext->reserved = 0;
+        ext->frag_data = rte_cpu_to_be_16((uint16_t)(offset | more)); /* a multiple of 8 */
+        ext->id = id;
+        ip->proto = IPPROTO_FRAGMENT;
+        ip->payload_len = rte_cpu_to_be_16((uint16_t)(sizeof(*ext) + text_bytes));
+    }
+    piece->data_len = (uint16_t)(n + text_bytes);
+    piece->pkt_len = piece->data_len;
+    return piece;
+}
+
+/* Cuts an answer that is longer than the port's MTU (only echo replies are).  Not by
+ * rte_ipv6_fragment_packet: it gives every packet identification 0, and chains of buffers, which
+ * AF_XDP cannot send. */
 void frag_send(struct worker *w, struct rte_mbuf *m, unsigned port)
 {
-    struct rte_mbuf *pieces[OUT_PIECES];
-    uint16_t mtu = w->core->settings.ports[port].mtu;
-    uint8_t l2[sizeof(struct rte_ether_hdr) + sizeof(struct rte_vlan_hdr)];
-    uint16_t l2_len = sizeof(struct rte_ether_hdr);
-    int n;
+    bool tagged = rte_pktmbuf_mtod(m, struct rte_ether_hdr *)->ether_type ==
+                  rte_cpu_to_be_16(RTE_ETHER_TYPE_VLAN);
+    uint16_t l2 =
+        (uint16_t)(sizeof(struct rte_ether_hdr) + (tagged ? sizeof(struct rte_vlan_hdr) : 0));
+    bool v4 = *rte_pktmbuf_mtod_offset(m, const uint8_t *, l2) >> 4 == 4;
+    uint16_t ip_bytes = v4 ? sizeof(struct rte_ipv4_hdr) : sizeof(struct rte_ipv6_hdr);
+    uint16_t head = (uint16_t)(l2 + ip_bytes), most = w->core->settings.ports[port].mtu, fit;
+    uint16_t room = (uint16_t)(rte_pktmbuf_data_room_size(w->mbufs) - RTE_PKTMBUF_HEADROOM - l2);
+    uint32_t text_bytes = m->pkt_len - head, id = (uint32_t)rand_u64(&w->rand);
 
-    if (rte_pktmbuf_mtod(m, struct rte_ether_hdr *)->ether_type == rte_cpu_to_be_16(RTE_ETHER_TYPE_VLAN))
-        l2_len = sizeof(l2);
-    memcpy(l2, rte_pktmbuf_mtod(m, void *), l2_len);
-    rte_pktmbuf_adj(m, l2_len);
-    if ((*rte_pktmbuf_mtod(m, uint8_t *) >> 4) == 4) {
-        rte_pktmbuf_mtod(m, struct rte_ipv4_hdr *)->fragment_offset = 0; /* DF off */
-        n = rte_ipv4_fragment_copy_nonseg_packet(m, pieces, OUT_PIECES, mtu, w->mbufs);
-    } else {
-        n = rte_ipv6_fragment_packet(m, pieces, OUT_PIECES, mtu, w->mbufs, w->frag->indirect);
-    }
-    for (int i = 0; i < n; i++) {
-        struct rte_ipv4_hdr *ip4 = rte_pktmbuf_mtod(pieces[i], struct rte_ipv4_hdr *);
+    if (most > room)
+        most = room;
+    fit = (uint16_t)(most - ip_bytes - (v4 ? 0 : sizeof(struct rte_ipv6_fragment_ext))) & 0xfff8;
+    for (uint32_t at = 0; at < text_bytes; at += fit) {
+        uint32_t rest = text_bytes - at;
+        struct rte_mbuf *piece =
+            cut(w, m, l2, head, at, (uint16_t)(rest < fit ? rest : fit), rest > fit, id);
 
-        if ((ip4->version_ihl >> 4) == 4) {
-            ip4->hdr_checksum = 0;
-            ip4->hdr_checksum = rte_ipv4_cksum(ip4);
+        if (piece == NULL) {
+            count_one(&w->counters[CORE_TX_NO_MBUF]);
+            break;
         }
-        memcpy(rte_pktmbuf_prepend(pieces[i], l2_len), l2, l2_len);
-        pieces[i]->ol_flags = 0;
-        frame_send(w, pieces[i], port);
+        frame_send(w, piece, port);
     }
-    if (n < 0)
-        count_one(&w->counters[CORE_TX_NO_MBUF]);
     rte_pktmbuf_free(m);
 }

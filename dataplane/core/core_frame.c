@@ -93,7 +93,8 @@ static void send_answer(struct worker *w, struct rte_mbuf *answer, unsigned port
 {
     answer->data_len = (uint16_t)n;
     answer->pkt_len = (uint32_t)n;
-    if (n > w->core->settings.ports[port].mtu + sizeof(struct rte_ether_hdr) + sizeof(struct rte_vlan_hdr))
+    if (n > w->core->settings.ports[port].mtu + sizeof(struct rte_ether_hdr) +
+                (w->core->settings.ports[port].vlan != 0 ? sizeof(struct rte_vlan_hdr) : 0))
         frag_send(w, answer, port);
     else
         frame_send(w, answer, port);

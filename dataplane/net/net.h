@@ -71,7 +71,10 @@ const char *net_drop_help(unsigned drop);
 enum net_verdict {
     NET_DROP,     /* to be counted under ret->drop */
     NET_TCP,      /* ret->seg */
-    NET_ANSWER,   /* ret->answer_bytes were written to the answer frame: send on the same port */
+    /* ret->answer_bytes were written to the answer frame: send on the same port.  An IP packet
+     * larger than the MTU (an echo reply only, for a request that came in fragments) is the
+     * caller's to fragment, its IPv4 "don't fragment" bit notwithstanding. */
+    NET_ANSWER,
     NET_FRAGMENT, /* an IP fragment for us: reassemble and come back with the whole packet */
     NET_ICMP,     /* an ICMP error about one of our TCP flows: ret->icmp_* */
     NET_LEARNED   /* neighbours or reports due changed, nothing to send at once */
@@ -90,10 +93,15 @@ struct net_result {
 };
 
 /* checksum_good: the device has verified L3 and L4 checksums (of IP and TCP; ICMP's are always
- * checked here).  answer: room for one frame of at least NET_ANSWER_BYTES.  Only what the
- * verdict names is set in *ret, and ret->l3_offset unless dropped.  A whole packet that comes
- * back after NET_FRAGMENT is a frame like any other: with an Ethernet header, its IP length and
- * (unless checksum_good) IPv4 header checksum put right; it may be larger than the MTU. */
+ * checked here).  Only what the verdict names is set in *ret, and ret->l3_offset unless dropped.
+ * A whole packet that comes back after NET_FRAGMENT is a frame like any other: with an Ethernet
+ * header, its IP length and (unless checksum_good) IPv4 header checksum put right; it may be
+ * larger than the MTU.
+ *
+ * answer: room for one frame, NET_ANSWER_BYTES at least, or what a whole packet is as large as:
+ * echo requests are answered up to answer_room, larger ones dropped.  With less room (NULL, 0
+ * when no frame is free) what would be answered is dropped, reason no_frame; all else, TCP above
+ * all, is as it would be. */
 #define NET_ANSWER_BYTES 2048
 void net_input(struct net *net, unsigned port, struct span frame, bool checksum_good,
                struct usec now, uint8_t *answer, size_t answer_room, struct net_result *ret);

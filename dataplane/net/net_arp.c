@@ -7,9 +7,11 @@ static void answer(struct net_in *in, const struct wire_arp *request)
 {
     struct wire_arp reply = {
         .operation = ARP_REPLY, .sender = request->target, .target = request->sender};
-    size_t n = net_eth(in->port, in->answer, request->sender_mac, ETH_ARP);
+    size_t n;
 
-    must(in->answer_room >= NET_ANSWER_BYTES);
+    if (!net_can_answer(in))
+        return;
+    n = net_eth(in->port, in->answer, request->sender_mac, ETH_ARP);
     memcpy(reply.sender_mac, in->port->cfg.mac, MAC_BYTES);
     memcpy(reply.target_mac, request->sender_mac, MAC_BYTES);
     net_answer(in, n + wire_arp_write(in->answer + n, &reply));

@@ -4,10 +4,12 @@
 #include "wire_ip4.h"
 #include "wire_ip6.h"
 
-static bool echo_allowed(struct net_in *in)
+/* An answer costs the packets that the caller must make of it, the whole burst at most. */
+static bool echo_allowed(struct net_in *in, size_t packets)
 {
     struct net *net = in->net;
-    const uint64_t price = NET_SECOND_US / NET_ECHO_PER_SECOND, most = NET_ECHO_BURST * price;
+    const uint64_t one = NET_SECOND_US / NET_ECHO_PER_SECOND, most = NET_ECHO_BURST * one;
+    const uint64_t price = packets < NET_ECHO_BURST ? packets * one : most;
     uint64_t passed = usec_since(net->echo_at, in->now);
 
     net->echo_tokens_us += passed < most ? passed : most;
@@ -23,20 +25,22 @@ static bool echo_allowed(struct net_in *in)
 static void echo(struct net_in *in, struct span message, bool v4)
 {
     size_t ip_bytes = v4 ? IP4_HEADER_BYTES : IP6_HEADER_BYTES;
+    size_t packet_room = in->port->cfg.mtu - ip_bytes;
     uint8_t mac[MAC_BYTES];
     uint8_t *out = in->answer;
     size_t n;
 
-    if (message.len > in->port->cfg.mtu - ip_bytes ||
-        message.len > NET_ANSWER_BYTES - ETH_HEADER_BYTES_MAX - ip_bytes) {
+    if (!net_can_answer(in))
+        return;
+    /* Larger than the MTU is what came in fragments: it goes back so. */
+    if (message.len > in->answer_room - ETH_HEADER_BYTES_MAX - ip_bytes) {
         net_drop(in, NET_DROP_ECHO_SIZE);
         return;
     }
-    if (!echo_allowed(in)) {
+    if (!echo_allowed(in, (message.len + packet_room - 1) / packet_room)) {
         net_drop(in, NET_DROP_ECHO_RATE);
         return;
     }
-    must(in->answer_room >= NET_ANSWER_BYTES);
     net_next_hop(in->port, &in->dst, &in->src, in->eth.src, mac); /* the source is never zero */
     n = net_eth(in->port, out, mac, v4 ? ETH_IP4 : ETH_IP6);
     if (v4) {

@@ -9,9 +9,11 @@ static void advertise(struct net_in *in, const struct net_own *own, const struct
                       const uint8_t mac[MAC_BYTES], uint8_t flags)
 {
     uint8_t override = own_state(own) == NET_ADDRESS_VALID ? ND_OVERRIDE : 0;
-    size_t n = net_eth(in->port, in->answer, mac, ETH_IP6);
+    size_t n;
 
-    must(in->answer_room >= NET_ANSWER_BYTES);
+    if (!net_can_answer(in))
+        return;
+    n = net_eth(in->port, in->answer, mac, ETH_IP6);
     n += wire_ip6_write(in->answer + n, &own->ip, to, IP_ICMP6, 0, 0, 255,
                         ND_BYTES + ND_OPTION_BYTES);
     n += wire_nd_write(in->answer + n, ICMP6_NA, flags | override, &own->ip, in->port->cfg.mac,

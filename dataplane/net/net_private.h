@@ -14,7 +14,7 @@
 #include "wire_eth.h"
 
 /* Limits. */
-#define NET_ECHO_PER_SECOND 1000
+#define NET_ECHO_PER_SECOND 1000 /* packets of answer */
 #define NET_ECHO_BURST      200
 #define NET_TTL             64
 #define NET_MTU_MIN         68 /* RFC 791 */
@@ -111,6 +111,15 @@ static inline void net_answer(struct net_in *in, size_t bytes)
 {
     in->ret->verdict = NET_ANSWER;
     in->ret->answer_bytes = bytes;
+}
+
+/* Before an answer is written.  false: there is no frame for it, and the drop is set. */
+static inline bool net_can_answer(struct net_in *in)
+{
+    if (in->answer_room >= NET_ANSWER_BYTES)
+        return true;
+    net_drop(in, NET_DROP_NO_FRAME);
+    return false;
 }
 
 static inline enum net_address_state own_state(const struct net_own *own)

@@ -1,9 +1,10 @@
 /* fuzz_frame.c - any frames at the street door.
  *
  * Input: one byte of options, then frames, each after a 16-bit length.  Holds: nothing is read or
- * written out of bounds; a TCP verdict survives encoding and parsing by the far side; an answer
- * is itself a frame that parses and is no larger than what it answers (no amplifier) but for ARP's
- * and ND's fixed sizes; what has a flow hash other than 0 changes nothing shared.
+ * written out of bounds; without an answer frame nothing is answered; a TCP verdict survives
+ * encoding and parsing by the far side; an answer is itself a frame that parses and is no larger
+ * than what it answers (no amplifier) but for ARP's and ND's fixed sizes; what has a flow hash
+ * other than 0 changes nothing shared.
  */
 #include <stdlib.h>
 
@@ -15,7 +16,16 @@
 #define FRAMES_MAX         64
 #define ANSWER_BYTES_LEAST 90 /* tagged NA with its option */
 
-enum { OPT_CHECKSUM_GOOD = 1, OPT_VLAN = 2, OPT_BY_GATEWAY = 4, OPT_STARTED = 8 };
+#define LARGE_BYTES 16384
+
+enum {
+    OPT_CHECKSUM_GOOD = 1,
+    OPT_VLAN = 2,
+    OPT_BY_GATEWAY = 4,
+    OPT_STARTED = 8,
+    OPT_NO_FRAME = 16,
+    OPT_LARGE = 32 /* the answer has the room of a reassembled packet */
+};
 
 static struct net *door, *far_side;
 
@@ -79,13 +89,16 @@ static void encode_and_compare(const struct tcp_seg *got, uint16_t vlan)
 
 static void one_frame(struct span frame, uint8_t options, struct usec now)
 {
-    static uint8_t answer[NET_ANSWER_BYTES], again[NET_ANSWER_BYTES];
+    static uint8_t again[NET_ANSWER_BYTES];
+    size_t room = options & OPT_NO_FRAME ? 0 : options & OPT_LARGE ? LARGE_BYTES : NET_ANSWER_BYTES;
+    uint8_t *answer = room > 0 ? malloc(room) : NULL;
     uint32_t hash = net_flow_hash(door, 0, frame);
     struct usec due = net_next_due(door);
     struct net_result ret = {.drop = NET_DROPS};
 
-    net_input(door, 0, frame, (options & OPT_CHECKSUM_GOOD) != 0, now, answer, sizeof(answer),
-              &ret);
+    must(room == 0 || answer != NULL);
+    net_input(door, 0, frame, (options & OPT_CHECKSUM_GOOD) != 0, now, answer, room, &ret);
+    must(ret.verdict != NET_ANSWER || ret.answer_bytes <= room);
     must(hash == 0 || ret.verdict == NET_DROP || ret.verdict == NET_TCP || ret.verdict == NET_ICMP);
     must(hash == 0 || net_next_due(door).us == due.us);
     switch (ret.verdict) {
@@ -113,6 +126,7 @@ static void one_frame(struct span frame, uint8_t options, struct usec now)
     case NET_LEARNED:
         break;
     }
+    free(answer);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

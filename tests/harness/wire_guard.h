@@ -8,7 +8,7 @@
 
 #include "base_types.h"
 
-#define GUARD_ROOM 8192u
+#define GUARD_ROOM 20480u
 #define GUARD_PAGE 4096u
 
 /* A copy of n (at most GUARD_ROOM) bytes; valid until the next call. */

@@ -10,6 +10,8 @@
 #include "net_frames.h"
 #include "wire_guard.h"
 
+#define LARGE_ROOM 16384 /* of the frames that hold what was reassembled */
+
 static struct net *net;
 static uint8_t answer[NET_ANSWER_BYTES];
 
@@ -36,6 +38,15 @@ static struct net_result input(const uint8_t *frame, size_t n, uint64_t now_us)
 
     net_input(net, 0, guarded(frame, n), false, (struct usec){now_us}, answer, sizeof(answer),
               &ret);
+    return ret;
+}
+
+static struct net_result input_room(const uint8_t *frame, size_t n, uint8_t *out, size_t room,
+                                    uint64_t now_us)
+{
+    struct net_result ret = {.drop = NET_DROPS};
+
+    net_input(net, 0, guarded(frame, n), false, (struct usec){now_us}, out, room, &ret);
     return ret;
 }
 
@@ -116,6 +127,131 @@ static void echo_rate(void **state)
     assert_int_equal(answered, 200);
 }
 
+static size_t build_echo(uint8_t *out, bool v6, size_t message_bytes)
+{
+    static uint8_t message[LARGE_ROOM + 64];
+    size_t n;
+
+    message[0] = v6 ? ICMP6_ECHO : ICMP4_ECHO;
+    for (size_t i = 4; i < message_bytes; i++)
+        message[i] = (uint8_t)(i * 7 + i / 256);
+    n = v6 ? base_icmp6(out, message, message_bytes, 64) : base_icmp4(out, message, message_bytes);
+    fix_sums(out, n);
+    return n;
+}
+
+/* What was reassembled is answered whole, whatever the MTU: the caller cuts it up. */
+static void echo_larger_than_the_mtu(void **state)
+{
+    static const size_t sizes[] = {8, 1460, 1461, 1480, 1481, 2014, 4008, 9000};
+    static uint8_t frame[LARGE_ROOM + 64];
+
+    (void)state;
+    for (unsigned i = 0; i < 2 * (ARRAY_LEN(sizes) + 1); i++) {
+        bool v6 = i % 2 == 1;
+        size_t l4 = v6 ? 54 : 34, most = LARGE_ROOM - (v6 ? 58u : 38u);
+        size_t bytes = i / 2 < ARRAY_LEN(sizes) ? sizes[i / 2] : most;
+        size_t n = build_echo(frame, v6, bytes);
+        uint8_t *out = malloc(LARGE_ROOM);
+        struct wire_icmp icmp;
+        struct net_result ret;
+
+        assert_non_null(out);
+        fresh_edge();
+        ret = input_room(frame, n, out, LARGE_ROOM, 0);
+        print_message("# IPv%c, %zu bytes\n", v6 ? '6' : '4', bytes);
+        assert_int_equal(ret.verdict, NET_ANSWER);
+        assert_int_equal(ret.answer_bytes, n);
+        if (v6) {
+            struct wire_ip6 ip;
+
+            assert_int_equal(wire_ip6_parse(span_of(out + 14, n - 14), &ip), WIRE_OK);
+            assert_int_equal(ip.payload.len, bytes);
+            assert_int_equal(wire_icmp6_parse(ip.payload, &ip.src, &ip.dst, &icmp), WIRE_OK);
+            assert_int_equal(icmp.type, ICMP6_ECHO_REPLY);
+        } else {
+            struct wire_ip4 ip;
+
+            assert_int_equal(wire_ip4_parse(span_of(out + 14, n - 14), false, &ip), WIRE_OK);
+            assert_int_equal(ip.payload.len, bytes);
+            assert_int_equal(wire_icmp4_parse(ip.payload, &icmp), WIRE_OK);
+            assert_int_equal(icmp.type, ICMP4_ECHO_REPLY);
+        }
+        assert_memory_equal(out + l4 + 4, frame + l4 + 4, n - l4 - 4);
+        free(out);
+    }
+}
+
+/* The room counts a VLAN tag, there or not: what fits does not hang on the port's settings. */
+static void echo_larger_than_the_room(void **state)
+{
+    static const size_t rooms[] = {NET_ANSWER_BYTES, 4096, LARGE_ROOM};
+    static uint8_t frame[LARGE_ROOM + 64];
+
+    (void)state;
+    for (unsigned i = 0; i < 2 * ARRAY_LEN(rooms); i++) {
+        bool v6 = i % 2 == 1;
+        size_t room = rooms[i / 2], most = room - (v6 ? 58u : 38u), n;
+        uint8_t *out = malloc(room);
+
+        assert_non_null(out);
+        fresh_edge();
+        n = build_echo(frame, v6, most);
+        assert_int_equal(input_room(frame, n, out, room, 0).verdict, NET_ANSWER);
+        n = build_echo(frame, v6, most + 1);
+        assert_int_equal(input_room(frame, n, out, room, 0).drop, NET_DROP_ECHO_SIZE);
+        free(out);
+    }
+}
+
+/* A large answer costs as much of the rate as the packets it becomes. */
+static void large_echo_rate(void **state)
+{
+    static uint8_t frame[LARGE_ROOM + 64];
+    static uint8_t out[LARGE_ROOM];
+    size_t n = build_echo(frame, false, 4008); /* three packets of 1480 */
+    unsigned answered = 0;
+
+    (void)state;
+    fresh_edge();
+    for (unsigned i = 0; i < 200; i++)
+        answered += input_room(frame, n, out, sizeof(out), 0).verdict == NET_ANSWER;
+    assert_int_equal(answered, 66);
+    n = build_echo(frame, false, 1480); /* two packets' worth is left */
+    assert_int_equal(input_room(frame, n, out, sizeof(out), 0).verdict, NET_ANSWER);
+    assert_int_equal(input_room(frame, n, out, sizeof(out), 0).verdict, NET_ANSWER);
+    assert_int_equal(input_room(frame, n, out, sizeof(out), 0).drop, NET_DROP_ECHO_RATE);
+}
+
+/* One that would be more packets than the burst is not out of reach for ever. */
+static void largest_echo_at_the_smallest_mtu(void **state)
+{
+    static uint8_t frame[LARGE_ROOM + 64];
+    static uint8_t out[LARGE_ROOM];
+    struct net_if port = edge_port();
+    size_t n = build_echo(frame, false, LARGE_ROOM - 38);
+
+    (void)state;
+    port.mtu = 68;
+    fresh(&port, 1);
+    assert_int_equal(input_room(frame, n, out, sizeof(out), 0).verdict, NET_ANSWER);
+    assert_int_equal(input_room(frame, n, out, sizeof(out), 0).drop, NET_DROP_ECHO_RATE);
+    assert_int_equal(input_room(frame, n, out, sizeof(out), 1000000).verdict, NET_ANSWER);
+}
+
+static void no_frame_costs_no_rate(void **state)
+{
+    uint8_t frame[FRAME_ROOM];
+    size_t n = build_base(B_ECHO4, frame);
+
+    (void)state;
+    fresh_edge();
+    for (unsigned i = 0; i < 300; i++)
+        assert_int_equal(input_room(frame, n, NULL, 0, 0).drop, NET_DROP_NO_FRAME);
+    for (unsigned i = 0; i < 200; i++)
+        assert_int_equal(input(frame, n, 0).verdict, NET_ANSWER);
+}
+
 /* clang-format off */
 static const struct {
     const char *name;
@@ -192,6 +328,11 @@ int main(void)
         cmocka_unit_test(echo),
         cmocka_unit_test(echo_to_link_local),
         cmocka_unit_test(echo_rate),
+        cmocka_unit_test(echo_larger_than_the_mtu),
+        cmocka_unit_test(echo_larger_than_the_room),
+        cmocka_unit_test(large_echo_rate),
+        cmocka_unit_test(largest_echo_at_the_smallest_mtu),
+        cmocka_unit_test(no_frame_costs_no_rate),
         cmocka_unit_test(errors),
         cmocka_unit_test(too_big_from_a_router),
     };

@@ -387,29 +387,53 @@ static void too_many_headers(void **state)
 
 static void echo_limits(void **state)
 {
-    uint8_t frame[FRAME_ROOM], message[1600] = {ICMP4_ECHO};
+    static uint8_t frame[2 * FRAME_ROOM];
+    uint8_t message[FRAME_ROOM] = {ICMP4_ECHO};
     size_t n;
 
     (void)state;
     fresh_edge();
-    n = base_icmp4(frame, message, 1480);
-    fix_sums(frame, n);
-    assert_int_equal(input(frame, n).verdict, NET_ANSWER); /* exactly the MTU */
-    n = base_icmp4(frame, message, 1481);
-    fix_sums(frame, n);
-    assert_int_equal(input(frame, n).drop, NET_DROP_ECHO_SIZE);
-    message[0] = ICMP6_ECHO;
-    n = base_icmp6(frame, message, 1460, 64);
-    fix_sums(frame, n);
-    assert_int_equal(input(frame, n).verdict, NET_ANSWER);
-    n = base_icmp6(frame, message, 1461, 64);
+    n = base_icmp4(frame, message, NET_ANSWER_BYTES - 37); /* one byte too many for the room */
     fix_sums(frame, n);
     assert_int_equal(input(frame, n).drop, NET_DROP_ECHO_SIZE);
     n = build_base(B_ECHO4, frame);
-    fresh_edge();
     for (unsigned i = 0; i < 200; i++)
         assert_int_equal(input(frame, n).verdict, NET_ANSWER);
     assert_int_equal(input(frame, n).drop, NET_DROP_ECHO_RATE);
+}
+
+/* Out of frames, only what would be answered is lost. */
+static void no_answer_frame(void **state)
+{
+    static const size_t rooms[] = {0, NET_ANSWER_BYTES - 1};
+    uint8_t frame[FRAME_ROOM];
+
+    (void)state;
+    for (unsigned base = 0; base < BASES; base++) {
+        size_t n = build_base((enum base)base, frame);
+        struct net_result with, without;
+
+        fresh_edge();
+        with = input(frame, n);
+        for (unsigned i = 0; i < ARRAY_LEN(rooms); i++) {
+            fresh_edge();
+            memset(&without, 0, sizeof(without));
+            memset(answer, 0xee, sizeof(answer));
+            net_input(net, 0, guarded(frame, n), false, (struct usec){1000000},
+                      rooms[i] == 0 ? NULL : answer, rooms[i], &without);
+            if (with.verdict == NET_ANSWER) {
+                assert_int_equal(without.verdict, NET_DROP);
+                assert_int_equal(without.drop, NET_DROP_NO_FRAME);
+                seen[without.drop] = true;
+            } else {
+                assert_int_equal(without.verdict, with.verdict);
+                assert_int_equal(without.verdict == NET_DROP ? without.drop : 0,
+                                 with.verdict == NET_DROP ? with.drop : 0);
+            }
+            for (size_t k = 0; k < sizeof(answer); k++)
+                assert_int_equal(answer[k], 0xee);
+        }
+    }
 }
 
 static void duplicate(void **state)
@@ -456,6 +480,7 @@ int main(void)
         cmocka_unit_test(strong_host_model),
         cmocka_unit_test(too_many_headers),
         cmocka_unit_test(echo_limits),
+        cmocka_unit_test(no_answer_frame),
         cmocka_unit_test(duplicate),
         cmocka_unit_test(every_reason_seen),
     };
