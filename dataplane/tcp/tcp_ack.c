@@ -182,22 +182,19 @@ static void progress(struct tcp *tcp, struct tcp_conn *c, uint32_t acked, uint32
         tcp_timer_set(tcp, c, &c->due_rtx, c->rto_us);
 }
 
-/* RFC 9293 s3.10.7.4: SND.WND; of segments with the same number only a larger window counts,
- * so that one overtaken on the way does not close it. */
-static bool window_input(struct tcp *tcp, struct tcp_conn *c, const struct tcp_seg *seg, bool newer)
+/* RFC 9293 s3.10.7.4, fifth: SND.WND.  SND.WL2 is not kept: an acknowledgement that is not old
+ * is at least that. */
+static bool window_input(struct tcp *tcp, struct tcp_conn *c, const struct tcp_seg *seg)
 {
     uint32_t window = (uint32_t)seg->window << c->snd_wscale, old = c->snd_wnd;
 
-    if (!newer && !seq_before(c->snd_wl1, seg->seq) &&
-        !(seg->seq == c->snd_wl1 && window > c->snd_wnd))
-        return false;
-    if (seq_before(seg->seq, c->snd_wl1))
+    if (seq_before(seg->seq, c->snd_wl1) || seq_before(seg->ack, c->snd_una))
         return false;
     c->snd_wl1 = seg->seq;
     c->snd_wnd = window;
     if (window > c->snd_wnd_max)
         c->snd_wnd_max = window;
-    if ((c->flags & C_PERSIST) && window > 0) {
+    if ((c->flags & C_PERSIST) && window > old) {
         c->flags &= ~(uint32_t)C_PERSIST;
         c->retries = 0;
         c->due_rtx = 0;
@@ -231,7 +228,7 @@ bool tcp_ack_input(struct tcp *tcp, struct tcp_conn *c, const struct tcp_seg *se
         }
     }
     news = tcp_sack_input(tcp, c, seg);
-    moved = window_input(tcp, c, seg, acked > 0);
+    moved = window_input(tcp, c, seg);
     if (acked == 0 && seg->ack == c->snd_una && tcp_in_flight(c) && seg->text.len == 0 &&
         !(seg->flags & TCP_FIN) && (c->flags & C_SACK ? news : !moved)) {
         tcp_count(tcp, TCP_COUNT_DUP_ACKS);

@@ -62,7 +62,7 @@ static void answer(struct tcp *tcp, const struct tcp_embryo *e, uint8_t flags)
         out.has_wscale = (e->flags & E_WSCALE) != 0;
         out.wscale = out.has_wscale ? tcp->rcv_wscale : 0;
     } else if (e->flags & E_WSCALE) {
-        window >>= tcp->rcv_wscale; /* only less than was promised, and only until promoted */
+        window = (window + (1u << tcp->rcv_wscale) - 1) >> tcp->rcv_wscale; /* not less than promised */
     }
     out.window = (uint16_t)window;
     tcp_emit(tcp, &out, NULL, 0);

@@ -94,20 +94,25 @@ static void fin_sent(struct tcp_conn *c)
 
 static bool retransmit_one(struct tcp *tcp, struct tcp_conn *c, uint32_t pipe)
 {
-    uint32_t seq, max, mss = tcp_effective_mss(c), text;
+    uint32_t seq, max, mss = tcp_effective_mss(c), edge = c->snd_una + c->snd_wnd, text;
     bool sent = true;
 
     if (!tcp_rtx_next(tcp, c, &seq, &max) || (!(c->flags & C_RTX_NOW) && pipe >= c->cwnd))
         return false;
     text = seq_before(seq, c->snd_end) ? c->snd_end - seq : 0;
-    text = text < max ? text : max;
     text = text < mss ? text : mss;
+    /* The last of it may take along what is new, as far as the window goes: a reply that
+     * follows a lost one, the rest after a probe. */
+    if (seq + max == c->snd_nxt && seq_before(c->snd_nxt, edge))
+        max = edge - seq;
+    text = text < max ? text : max;
     c->flags &= ~(uint32_t)(C_RTX_NOW | C_RTT); /* Karn: a round trip now timed would mean nothing */
     tcp_count(tcp, TCP_COUNT_RETRANS_SEGS);
     c->snd_rtx = send_text(tcp, c, seq, text, &sent);
-    if (seq_before(c->snd_nxt, c->snd_rtx)) { /* the FIN went along for the first time */
+    if (seq_before(c->snd_nxt, c->snd_rtx)) {
         c->snd_nxt = c->snd_rtx;
-        fin_sent(c);
+        if (c->snd_nxt == c->snd_end + 1) /* the FIN went along for the first time */
+            fin_sent(c);
     }
     return sent;
 }
@@ -181,6 +186,7 @@ void tcp_output(struct tcp *tcp, struct tcp_conn *c)
         tcp_timer_set(tcp, c, &c->due_rtx, c->rto_us);
     } else if (seq_before(c->snd_nxt, c->snd_end)) {
         c->flags |= C_PERSIST;
+        c->progress_at = tcp_tick(tcp);
         tcp_timer_set(tcp, c, &c->due_rtx, c->rto_us);
     }
 }

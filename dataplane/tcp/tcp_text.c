@@ -73,7 +73,7 @@ static void discard(struct tcp *tcp, struct tcp_conn *c, uint32_t seq, struct sp
         c->rcv_nxt += (uint32_t)text.len;
         c->rcv_read = c->rcv_nxt;
         owe_ack(tcp, c);
-    } else if (text.len > 0) {
+    } else if (seq != c->rcv_nxt) {
         tcp_ack_now(tcp, c);
     }
     tcp_fin_check(tcp, c);
@@ -124,6 +124,7 @@ static void lend(struct tcp *tcp, struct tcp_conn *c, struct span text)
     }
     c->text = text.ptr;
     c->text_len = (uint32_t)text.len;
+    tcp_touch(tcp, c); /* so that what nobody settles is dropped before the frame goes */
 }
 
 /* True where the session should look. */

@@ -62,7 +62,9 @@ static void rtx_due(struct tcp *tcp, struct tcp_conn *c)
         tcp_rtx_timeout(tcp, c);
         return;
     }
-    if (tcp_age(tcp, c->heard_at) >= TCP_TICKS(TCP_GIVE_UP_US)) {
+    /* The peer may keep its window closed for as long as it says so (RFC 9293 s3.8.6.1). */
+    if (tcp_age(tcp, c->heard_at) >= TCP_TICKS(TCP_GIVE_UP_US) &&
+        tcp_age(tcp, c->progress_at) >= TCP_TICKS(TCP_GIVE_UP_US)) {
         tcp_count(tcp, TCP_COUNT_ABORT_ON_TIMEOUT);
         tcp_reset_conn(tcp, c);
         tcp_gone(tcp, c, TCP_GONE_TIMEOUT);
