@@ -5,7 +5,7 @@
 
 #include "cli.h"
 
-#define POLL_MS  200
+#define POLL_MS  200   /* the data plane's count may be a tenth of a second old */
 #define SAY_MS   1000  /* how many are left, when it has changed */
 #define AGAIN_MS 10000 /* and when it has not */
 
@@ -16,16 +16,23 @@ struct progress {
     long quiet_ms;
 };
 
+static const char *noun(long long sessions)
+{
+    return sessions == 1 ? "session" : "sessions";
+}
+
 static void progress_say(const struct cli *cli, struct progress *p, long long sessions)
 {
     p->quiet_ms += POLL_MS;
     if (!p->is_terminal || p->quiet_ms < (sessions != p->said ? SAY_MS : AGAIN_MS))
         return;
-    fprintf(cli->err, "%lld %s left\n", sessions, sessions == 1 ? "session" : "sessions");
+    fprintf(cli->err, "%lld %s left\n", sessions, noun(sessions));
     p->said = sessions;
     p->quiet_ms = 0;
 }
 
+/* Not before it has been asked once more: at the time of the order the last one may have been
+ * too young to be counted. */
 static int wait_drained(const struct cli *cli, long long sessions)
 {
     const struct timespec nap = {.tv_nsec = POLL_MS * 1000000};
@@ -35,8 +42,8 @@ static int wait_drained(const struct cli *cli, long long sessions)
         fprintf(cli->err,
                 "draining, %lld %s left (Ctrl-C ends the waiting only; to take mail again: "
                 "sluice drain --off)\n",
-                sessions, sessions == 1 ? "session" : "sessions");
-    while (sessions != 0) {
+                sessions, noun(sessions));
+    do {
         json_t *answer = NULL, *draining, *left;
         int rc;
 
@@ -51,12 +58,11 @@ static int wait_drained(const struct cli *cli, long long sessions)
             json_decref(answer);
             return cli_fail(cli, "it is not draining any more: someone took that back");
         }
-        if (json_is_integer(left)) {
-            sessions = json_integer_value(left);
+        sessions = json_is_integer(left) ? json_integer_value(left) : -1;
+        if (sessions > 0)
             progress_say(cli, &progress, sessions);
-        }
         json_decref(answer);
-    }
+    } while (sessions != 0);
     fprintf(cli->out, "drained, no session left\n");
     return CLI_DONE;
 }
@@ -82,7 +88,9 @@ int cli_drain(struct cli *cli, int argc, char **argv)
     json_decref(answer);
     if (!off && !no_wait)
         return wait_drained(cli, sessions);
-    fprintf(cli->out, off ? "taking sessions again, %lld now\n" : "draining, %lld sessions left\n",
-            sessions);
+    if (off)
+        fprintf(cli->out, "taking sessions again, %lld now\n", sessions);
+    else
+        fprintf(cli->out, "draining, %lld %s left\n", sessions, noun(sessions));
     return CLI_DONE;
 }
