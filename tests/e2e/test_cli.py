@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import signal
+import subprocess
 import tempfile
 
 from lib import BUILD, Client, Edge, Report, Wire, equal, sh, wait_until
@@ -147,10 +149,64 @@ def expires(edge):
     equal(edge.queue_count(), 1, "still there")
 
 
+def refused_starts(edge):
+    """What cannot run says why in words, before anything is started or touched."""
+    before = len(edge.log_events())
+    again = sh(SLUICE, "run", "-c", edge.config, netns=edge.wire.edge_ns, check=False)
+    equal(again.returncode, 1, "a second run on the same runtime directory")
+    assert f"another sluice run (pid {edge.pid('run')})" in again.stderr, again.stderr
+    bad = os.path.join(edge.home, "bad.yaml")
+    with open(edge.config) as f, open(bad, "w") as g:
+        g.write(f.read().replace(edge.home + "/run", edge.home + "/other").replace("memory: 256M", "memory: lots"))
+    broken = sh(SLUICE, "run", "-c", bad, netns=edge.wire.edge_ns, check=False)
+    equal(broken.returncode, 1, "a broken configuration")
+    assert re.match(re.escape(bad) + r":\d+:\d+: ", broken.stderr), broken.stderr
+    equal(broken.stdout, "", "output")
+    assert not os.path.exists(os.path.join(edge.home, "other")), "the runtime directory was made all the same"
+    nobody = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", SLUICE]
+    if sh(*nobody, "version", check=False).returncode == 0:  # else the build is out of nobody's reach
+        equal(sh(*nobody, "check", "-c", edge.config).returncode, 0, "check as nobody")
+        for argv in (("run", "-c", edge.config), ("status", "--runtime", edge.home + "/run")):
+            done = sh(*nobody, *argv, check=False)
+            equal(done.returncode, 1, f"{argv[0]} as nobody")
+            assert "as root" in done.stderr, done.stderr
+    equal(len(edge.log_events()), before, "lines in the running edge's log")
+
+
+def reload(edge):
+    """By command and by SIGHUP; what only a restart brings is named."""
+    with open(edge.config) as f:
+        good = f.read()
+
+    def write(text):
+        with open(edge.config, "w") as f:
+            f.write(text)
+    try:
+        write(good.replace("memory: 256M", "memory: 300M").replace("dtap0", "other").replace("iface=v0", "iface=v9"))
+        said = edge.cli("reload").stdout
+        assert re.search(r"^takes effect at the next start only: .*dataplane\.memory, .*dataplane\.ports", said, re.M), said
+        write(good + "nonsense: 1\n")
+        before = len(edge.log_events("reload-failed"))
+        os.kill(edge.pid("run"), signal.SIGHUP)
+        wait_until(lambda: len(edge.log_events("reload-failed")) > before, 10, "a line about the failed reload")
+        assert re.search(r"sluice\.yaml:\d+:1: ", edge.log_events("reload-failed")[-1]["error"])
+        assert "the last one failed" in edge.cli("status").stdout
+    finally:
+        write(good)
+    before = len(edge.log_events("reloaded"))
+    os.kill(edge.pid("run"), signal.SIGHUP)
+    wait_until(lambda: len(edge.log_events("reloaded")) > before, 10, "a line about the reload")
+    assert "failed" not in edge.cli("status").stdout
+
+
 def drain(edge):
     live = Client(edge.wire)
     live.reply()
-    import subprocess
+    wait_until(lambda: re.search(r"^sessions +1$", edge.cli("status").stdout, re.M), 10, "one session")
+    equal(edge.cli("drain", "--no-wait").stdout, "draining, 1 session left\n", "drain --no-wait")
+    assert re.search(r"^intake +draining", edge.cli("status").stdout, re.M)
+    edge.cli("drain", "--off")
+    wait_until(edge.greets, 10, "new clients are greeted again")
     waiting = subprocess.Popen([SLUICE, "drain", "--runtime", os.path.join(edge.home, "run")], stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE)
 
@@ -165,6 +221,7 @@ def drain(edge):
             c.close()
     wait_until(refused, 10, "new clients are refused")
     assert live.command("NOOP").startswith("250"), "a live session goes on"
+    assert waiting.poll() is None, "drain waits for it"
     live.command("QUIT")
     live.close()
     waiting.wait(30)
@@ -192,7 +249,7 @@ report.run("usage and exit status", usage)
 edge = Edge(Wire("af_packet"), start=False)
 report.run("check", check, edge)
 edge.start()
-for test in (status, metrics, queue, restart_keeps_mail, expires, drain, logs):
+for test in (status, metrics, refused_starts, reload, queue, restart_keeps_mail, expires, drain, logs):
     report.run(test.__name__.replace("_", " "), test, edge)
 report.run("ordered shutdown", lambda: equal(edge.stop(), 0, "exit status"))
 report.done()
