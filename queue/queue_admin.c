@@ -15,27 +15,31 @@ enum verb { DO_COUNT, DO_LIST, DO_SHOW, DO_FLUSH, DO_HOLD, DO_RELEASE, DO_DELETE
 static const struct {
     const char *name, *result; /* the answer's key for the number acted on */
 } verbs[] = {
-    [DO_COUNT] = {"count", "count"},         [DO_LIST] = {"list", NULL},
-    [DO_SHOW] = {"show", NULL},              [DO_FLUSH] = {"flush", "flushed"},
-    [DO_HOLD] = {"hold", "held"},            [DO_RELEASE] = {"release", "released"},
-    [DO_DELETE] = {"delete", "deleted"},     [DO_SETTINGS] = {"settings", NULL},
+    [DO_COUNT] = {"count",    "count"   },
+      [DO_LIST] = {"list",     NULL      },
+    [DO_SHOW] = {"show",     NULL      },
+      [DO_FLUSH] = {"flush",    "flushed" },
+    [DO_HOLD] = {"hold",     "held"    },
+      [DO_RELEASE] = {"release",  "released"},
+    [DO_DELETE] = {"delete",   "deleted" },
+      [DO_SETTINGS] = {"settings", NULL      },
 };
 
 struct order {
-    uint32_t      token;
-    json_t       *json; /* the filter's texts live in it */
-    enum verb     verb;
+    uint32_t token;
+    json_t *json; /* the filter's texts live in it */
+    enum verb verb;
     struct filter filter;
-    uint64_t      cursor; /* id after which to go on */
-    uint64_t      limit, count;
-    json_t       *list;
-    size_t        list_bytes;
-    const char   *error;
+    uint64_t cursor; /* id after which to go on */
+    uint64_t limit, count;
+    json_t *list;
+    size_t list_bytes;
+    const char *error;
 };
 
 struct admin {
     struct order orders[ADMIN_WAITING_MAX];
-    uint32_t     first, count;
+    uint32_t first, count;
 };
 
 struct admin *admin_new(void)
@@ -90,10 +94,14 @@ static struct span text_of(const json_t *object, const char *key)
 static const char *parse_filter(struct order *o, const json_t *f)
 {
     static const struct {
-        const char       *name;
+        const char *name;
         enum filter_state state;
-    } states[] = {{"queued", FILTER_QUEUED}, {"deferred", FILTER_DEFERRED},
-                  {"active", FILTER_ACTIVE}, {"held", FILTER_HELD}};
+    } states[] = {
+        {"queued",   FILTER_QUEUED  },
+        {"deferred", FILTER_DEFERRED},
+        {"active",   FILTER_ACTIVE  },
+        {"held",     FILTER_HELD    }
+    };
     struct span id = text_of(f, "id"), state = text_of(f, "state");
 
     if (f != NULL && !json_is_null(f) && !json_is_object(f))

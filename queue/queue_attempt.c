@@ -9,13 +9,15 @@
 #include "base_must.h"
 #include "queue.h"
 
-#define NO_SLOT         UINT32_MAX
-#define GATHER_WAIT_US  1000000u
-#define CHECK_EVERY_US  1000000u
+#define NO_SLOT        UINT32_MAX
+#define GATHER_WAIT_US 1000000u
+#define CHECK_EVERY_US 1000000u
 
 static const struct outcome_recipient no_route = {
-    .result = ATTEMPT_DEFERRED, .status = {4, 4, 4},
-    .text = {(const uint8_t *)"no route for this domain", 24}};
+    .result = ATTEMPT_DEFERRED,
+    .status = {4, 4,                                          4},
+    .text = {(const uint8_t *)"no route for this domain", 24}
+};
 
 void attempts_init(struct queue *q)
 {
@@ -182,9 +184,9 @@ static uint32_t take_due(struct queue *q)
 
 struct parts { /* of one packet */
     struct attempt_extent extents[ATTEMPT_EXTENTS_MAX];
-    struct segment       *segments[ATTEMPT_SEGMENTS_MAX];
-    int                   fds[ATTEMPT_SEGMENTS_MAX];
-    uint32_t              extents_n, segments_n;
+    struct segment *segments[ATTEMPT_SEGMENTS_MAX];
+    int fds[ATTEMPT_SEGMENTS_MAX];
+    uint32_t extents_n, segments_n;
 };
 
 /* The content's extents: those of the stream without the envelope.  0 or -errno. */
@@ -233,18 +235,20 @@ static size_t write_packet(struct queue *q, struct job *job, const struct parts 
                            uint32_t route, struct span target)
 {
     const struct message *m = job->message;
-    struct attempt a = {.head = {.attempt = token,
-                                 .message = m->id,
-                                 .session = m->session,
-                                 .content_bytes = m->content_bytes,
-                                 .arrived_us = m->arrived_us,
-                                 .content_crc = m->content_crc,
-                                 .extents = p->extents_n,
-                                 .segments = p->segments_n,
-                                 .flags = m->flags,
-                                 .abi = IPC_ABI},
-                        .target = target,
-                        .sender = m->sender};
+    struct attempt a = {
+        .head = {.attempt = token,
+                 .message = m->id,
+                 .session = m->session,
+                 .content_bytes = m->content_bytes,
+                 .arrived_us = m->arrived_us,
+                 .content_crc = m->content_crc,
+                 .extents = p->extents_n,
+                 .segments = p->segments_n,
+                 .flags = m->flags,
+                 .abi = IPC_ABI},
+        .target = target,
+        .sender = m->sender
+    };
 
     for (;;) {
         size_t n;
@@ -299,10 +303,12 @@ void attempt_end(struct queue *q, struct attempt_slot *slot)
 static void discard(struct queue *q, struct job *job, uint32_t route, struct span target)
 {
     static const char text[] = "discarded";
-    const struct outcome_recipient o = {.result = ATTEMPT_DELIVERED,
-                                        .status = {2, 0, 0},
-                                        .code = 250,
-                                        .text = {(const uint8_t *)text, sizeof(text) - 1}};
+    const struct outcome_recipient o = {
+        .result = ATTEMPT_DELIVERED,
+        .status = {2, 0,                    0},
+        .code = 250,
+        .text = {(const uint8_t *)text, sizeof(text) - 1}
+    };
     struct message *m = job->message;
 
     for (uint32_t i = 0; i < job->recipients_n; i++)
@@ -327,7 +333,9 @@ static void postpone(struct queue *q, struct job *job, uint64_t wait_us)
 static void fail_here(struct queue *q, struct job *job, const char *text)
 {
     const struct outcome_recipient o = {
-        .result = ATTEMPT_DEFERRED, .status = {4, 3, 0}, .text = span_str(text)};
+        .result = ATTEMPT_DEFERRED, .status = {4, 3, 0},
+             .text = span_str(text)
+    };
     struct message *m = job->message;
 
     for (uint32_t i = 0; i < job->recipients_n; i++)
@@ -415,8 +423,10 @@ static void check_deadlines(struct queue *q)
     for (uint32_t i = 0; i < ATTEMPTS_MAX; i++) {
         struct attempt_slot *slot = &q->attempts.slots[i];
         static const struct outcome_recipient late = {
-            .result = ATTEMPT_DEFERRED, .status = {4, 4, 7},
-            .text = {(const uint8_t *)"the delivery process gave no answer", 35}};
+            .result = ATTEMPT_DEFERRED,
+            .status = {4, 4,                                                     7},
+            .text = {(const uint8_t *)"the delivery process gave no answer", 35}
+        };
         struct message *m;
 
         if (slot->job == NULL || usec_since(slot->started, q->now) < ATTEMPT_DEADLINE_US)

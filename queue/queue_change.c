@@ -30,8 +30,8 @@ static bool *matches(const struct message *m, const struct filter *f, uint32_t *
     must(hit != NULL);
     *ret_n = 0;
     for (uint32_t i = 0; i < m->recipients_n; i++) {
-        hit[i] = m->recipients[i].state != RECIPIENT_DELIVERED &&
-                 filter_recipient(f, &m->recipients[i]);
+        hit[i] =
+            m->recipients[i].state != RECIPIENT_DELIVERED && filter_recipient(f, &m->recipients[i]);
         *ret_n += hit[i];
     }
     return hit;

@@ -9,8 +9,8 @@
 
 struct index {
     struct message *head[INDEX_HEIGHT];
-    uint64_t        count, bytes;
-    struct rand     rand;
+    uint64_t count, bytes;
+    struct rand rand;
 };
 
 struct index *index_new(uint64_t seed)

@@ -19,14 +19,14 @@
 
 struct partial {
     struct partial *chain;
-    struct body     body;     /* its message is the key */
-    struct handle   session;
-    uint32_t        sequence; /* of the next ask */
-    uint32_t        envelope_bytes, recipients, content_crc;
-    uint32_t        envelope_have;
-    uint64_t        bytes;
-    uint8_t        *envelope; /* our own copy */
-    bool            refused;  /* said so already; the rest is ignored */
+    struct body body; /* its message is the key */
+    struct handle session;
+    uint32_t sequence; /* of the next ask */
+    uint32_t envelope_bytes, recipients, content_crc;
+    uint32_t envelope_have;
+    uint64_t bytes;
+    uint8_t *envelope; /* our own copy */
+    bool refused;      /* said so already; the rest is ignored */
 };
 
 static struct partial **bucket_of(struct intake_worker *w, uint64_t message)
@@ -66,9 +66,9 @@ static void say(struct queue *q, struct intake_worker *w, const struct spool_ask
 static void count_refused(struct queue *q, enum spool_reason reason)
 {
     static const enum queue_counter counter[] = {
-        [SPOOL_OK] = Q_REFUSED_MALFORMED, [SPOOL_FULL] = Q_REFUSED_FULL,
+        [SPOOL_OK] = Q_REFUSED_MALFORMED,      [SPOOL_FULL] = Q_REFUSED_FULL,
         [SPOOL_IO_ERROR] = Q_REFUSED_IO_ERROR, [SPOOL_MALFORMED] = Q_REFUSED_MALFORMED,
-        [SPOOL_BUSY] = Q_REFUSED_BUSY, [SPOOL_TOO_BIG] = Q_REFUSED_TOO_BIG};
+        [SPOOL_BUSY] = Q_REFUSED_BUSY,         [SPOOL_TOO_BIG] = Q_REFUSED_TOO_BIG};
 
     q_count(q, counter[reason], 1);
 }
@@ -154,8 +154,8 @@ static struct partial *partial_new(struct queue *q, struct intake_worker *w,
 static enum spool_reason may_begin(struct queue *q, struct intake_worker *w, uint32_t worker,
                                    const struct spool_ask *ask)
 {
-    if (ask->envelope_bytes < ENVELOPE_HEADER_BYTES ||
-        ask->envelope_bytes > ENVELOPE_BYTES_MAX || ask->recipients == 0 || ask->message == 0 ||
+    if (ask->envelope_bytes < ENVELOPE_HEADER_BYTES || ask->envelope_bytes > ENVELOPE_BYTES_MAX ||
+        ask->recipients == 0 || ask->message == 0 ||
         handle_worker(ask->session) != (worker & 0xff) ||
         index_find(q->index, ask->message) != NULL)
         return SPOOL_MALFORMED;
@@ -213,8 +213,7 @@ static int take_data(struct queue *q, struct intake_worker *w, struct partial *p
     }
     if (p->envelope == NULL && (p->envelope = malloc(p->envelope_bytes)) != NULL)
         q->intake.bytes += p->envelope_bytes;
-    rc = p->envelope == NULL ? -ENOMEM
-                             : qlog_reserve(q->log, QLOG_MAIL, ask->bytes, q->now, &slot);
+    rc = p->envelope == NULL ? -ENOMEM : qlog_reserve(q->log, QLOG_MAIL, ask->bytes, q->now, &slot);
     if (rc == -EAGAIN)
         return rc;
     if (rc < 0) {
@@ -373,8 +372,8 @@ static void take_cancel(struct queue *q, struct intake_worker *w, uint32_t worke
         return;
     }
     /* Unknown: its verdict is in the ring already.  Another worker's: none of its business. */
-    if (m == NULL || m->answer.worker != (worker & 0xff) ||
-        m->answer.epoch != w->region.epoch || m->answer.session.bits != ask->session.bits)
+    if (m == NULL || m->answer.worker != (worker & 0xff) || m->answer.epoch != w->region.epoch ||
+        m->answer.session.bits != ask->session.bits)
         return;
     if (m->state == MESSAGE_COMMITTING) {
         m->cancelled = true;
@@ -399,8 +398,8 @@ static bool well_formed(const struct intake_worker *w, const struct spool_ask *a
 }
 
 /* DATA and COMMIT.  0 or -EAGAIN. */
-static int take_stream(struct queue *q, struct intake_worker *w, uint32_t worker,
-                       struct partial *p, const struct spool_ask *ask)
+static int take_stream(struct queue *q, struct intake_worker *w, uint32_t worker, struct partial *p,
+                       const struct spool_ask *ask)
 {
     enum spool_reason reason;
 
@@ -524,8 +523,10 @@ void intake_states(struct queue *q)
 
     for (uint32_t i = 0; i < INTAKE_WORKERS_MAX; i++) {
         struct intake_worker *w = &q->intake.workers[i];
-        struct spool_answer a = {.type = SPOOL_STATE, .reason = (uint32_t)state,
-                                 .chunk = IPC_NO_CHUNK, .epoch = w->region.epoch};
+        struct spool_answer a = {.type = SPOOL_STATE,
+                                 .reason = (uint32_t)state,
+                                 .chunk = IPC_NO_CHUNK,
+                                 .epoch = w->region.epoch};
 
         if (!w->open || w->said == state ||
             ring_room(&w->region.to_worker) < w->owed + ANSWERS_PER_ASK)

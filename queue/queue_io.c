@@ -17,18 +17,18 @@
 #include "base_must.h"
 
 struct slot {
-    bool   busy;
-    int    waiting; /* completions still to come: write and, with sync, fsync */
+    bool busy;
+    int waiting; /* completions still to come: write and, with sync, fsync */
     size_t expected;
-    int    result;
+    int result;
 };
 
 struct io_real {
     struct queue_io io;
     struct io_uring ring;
-    int             directory, lock;
-    bool            direct;
-    struct slot     slots[IO_SLOTS];
+    int directory, lock;
+    bool direct;
+    struct slot slots[IO_SLOTS];
 };
 
 void io_wait(const struct queue_io *io, int milliseconds)
@@ -307,11 +307,18 @@ int io_open(const char *directory, bool direct, struct io_real **ret, const char
     *ret_why = "out of memory";
     if (r == NULL)
         return -ENOMEM;
-    r->io = (struct queue_io){
-        .open = real_open, .close = real_close, .read = real_read, .resize = real_resize,
-        .rename = real_rename, .unlink = real_unlink, .sync_directory = real_sync_directory,
-        .list = real_list, .free_bytes = real_free_bytes, .start = real_start,
-        .reap = real_reap, .event_fd = -1};
+    r->io = (struct queue_io){.open = real_open,
+                              .close = real_close,
+                              .read = real_read,
+                              .resize = real_resize,
+                              .rename = real_rename,
+                              .unlink = real_unlink,
+                              .sync_directory = real_sync_directory,
+                              .list = real_list,
+                              .free_bytes = real_free_bytes,
+                              .start = real_start,
+                              .reap = real_reap,
+                              .event_fd = -1};
     r->directory = r->lock = -1;
     r->direct = direct;
     rc = open_parts(r, directory, ret_why);

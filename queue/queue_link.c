@@ -26,7 +26,7 @@ static int port_send(struct queue_port *port, const void *packet, size_t n, cons
         (struct queue_link *)(void *)((uint8_t *)port - offsetof(struct queue_link, port));
     union {
         struct cmsghdr align;
-        uint8_t        bytes[CMSG_SPACE(ATTEMPT_SEGMENTS_MAX * sizeof(int))];
+        uint8_t bytes[CMSG_SPACE(ATTEMPT_SEGMENTS_MAX * sizeof(int))];
     } control = {.bytes = {0}};
     struct iovec iov = {.iov_base = (void *)(uintptr_t)packet, .iov_len = n};
     struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
@@ -323,8 +323,8 @@ void link_run_ready(struct queue_link *link, struct usec now, uint64_t wall_us)
 
 static void take_policy(struct queue_link *link)
 {
-    const struct link_head head = {.type = LINK_POLICY_SET, .kind = IPC_QUEUE,
-                                   .token = message.head.token};
+    const struct link_head head = {
+        .type = LINK_POLICY_SET, .kind = IPC_QUEUE, .token = message.head.token};
     const char *why = "no image came with it";
     json_int_t generation = 0;
     json_t *said = json_loads(message.text, 0, NULL), *o;
@@ -348,8 +348,8 @@ static void take_policy(struct queue_link *link)
 
 static void take_order(struct queue_link *link)
 {
-    const struct link_head head = {.type = LINK_ANSWER, .kind = IPC_QUEUE,
-                                   .token = message.head.token};
+    const struct link_head head = {
+        .type = LINK_ANSWER, .kind = IPC_QUEUE, .token = message.head.token};
 
     if (admin_order(link->admin, message.head.token, message.text) < 0)
         (void)link_send(link->control, &head,

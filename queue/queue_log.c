@@ -34,7 +34,8 @@ struct qlog *qlog_new(const struct qlog_config *config)
     if (log == NULL)
         return NULL;
     must(config->segment_bytes % SEGMENT_BLOCK == 0 && config->batch_bytes % SEGMENT_BLOCK == 0);
-    must(config->batch_bytes >= IPC_CHUNK_BYTES + 4 * SEGMENT_BLOCK && config->segment_bytes >= config->batch_bytes);
+    must(config->batch_bytes >= IPC_CHUNK_BYTES + 4 * SEGMENT_BLOCK &&
+         config->segment_bytes >= config->batch_bytes);
     log->config = *config;
     log->io = config->io;
     log->next_birth = log->tail = 1;

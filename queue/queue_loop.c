@@ -27,7 +27,8 @@ static uint64_t clock_us(clockid_t clock)
 
 static void watch(int epoll, int fd, enum watch what)
 {
-    struct epoll_event e = {.events = EPOLLIN, .data = {.u64 = (uint64_t)what << 32 | (uint32_t)fd}};
+    struct epoll_event e = {.events = EPOLLIN,
+                            .data = {.u64 = (uint64_t)what << 32 | (uint32_t)fd}};
 
     if (fd >= 0)
         must(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e) == 0);

@@ -83,8 +83,7 @@ static struct attempt_slot *slot_of(struct queue *q, const struct outcome *o)
         return NULL;
     slot = &q->attempts.slots[index];
     if (slot->job == NULL || slot->token != o->head.attempt ||
-        slot->job->message->id != o->head.message ||
-        slot->job->recipients_n != o->head.recipients)
+        slot->job->message->id != o->head.message || slot->job->recipients_n != o->head.recipients)
         return NULL;
     return slot;
 }
@@ -116,8 +115,10 @@ void queue_outcome(struct queue *q, struct span packet)
 void queue_deliver_gone(struct queue *q)
 {
     static const struct outcome_recipient died = {
-        .result = ATTEMPT_DEFERRED, .status = {4, 3, 0},
-        .text = {(const uint8_t *)"the delivery process died with it", 33}};
+        .result = ATTEMPT_DEFERRED,
+        .status = {4, 3,                                                   0},
+        .text = {(const uint8_t *)"the delivery process died with it", 33}
+    };
 
     q->attempts.port = NULL;
     for (uint32_t i = 0; i < ATTEMPTS_MAX; i++) {

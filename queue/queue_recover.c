@@ -18,25 +18,25 @@
 _Static_assert(WINDOW_BYTES >= 2 * (RECORD_PAYLOAD_MAX + SEGMENT_BLOCK), "any record fits");
 
 struct found { /* a segment file */
-    uint32_t              number;
+    uint32_t number;
     struct segment_header header;
 };
 
 struct gather { /* DATA whose COMMIT has not come yet */
     struct gather *chain;
-    struct body    body;
-    bool           broken;
+    struct body body;
+    bool broken;
 };
 
 struct recover {
-    struct queue    *q;
+    struct queue *q;
     struct recovery *ret;
-    struct found    *found;
-    size_t           found_n;
-    struct gather  **buckets;
-    uint64_t         gathered;
-    uint8_t         *window;
-    uint64_t         tail;
+    struct found *found;
+    size_t found_n;
+    struct gather **buckets;
+    uint64_t gathered;
+    uint8_t *window;
+    uint64_t tail;
 };
 
 /* Gathering */
@@ -262,8 +262,8 @@ static int scan(struct recover *r, struct segment *s)
         uint32_t need = 0, gap = align_up((uint32_t)at, SEGMENT_BLOCK) - (uint32_t)at;
         struct record_head h;
         struct span payload;
-        enum record_read got = left.ptr == NULL ? RECORD_MORE
-                                                : record_read(left, s->tag, &h, &payload, &need);
+        enum record_read got =
+            left.ptr == NULL ? RECORD_MORE : record_read(left, s->tag, &h, &payload, &need);
 
         if ((got == RECORD_MORE || (got == RECORD_NONE && left.len < gap)) &&
             base + have < s->bytes && (base != at || have == 0)) {

@@ -12,7 +12,7 @@ static const struct stats_def defs[] = {
 #undef GAUGE
 };
 static const struct stats_def histogram_defs[QH_COUNT] = {
-    [QH_COMMIT] = {"sluice_queue_commit_seconds", "time of one group commit", STATS_HISTOGRAM},
+    [QH_COMMIT] = {"sluice_queue_commit_seconds",   "time of one group commit", STATS_HISTOGRAM},
     [QH_DELIVERY] = {"sluice_queue_delivery_seconds", "from stored to delivered", STATS_HISTOGRAM},
 };
 _Static_assert(Q_COUNTERS <= STATS_COUNTERS_MAX && QH_COUNT <= STATS_HISTOGRAMS_MAX, "they fit");

@@ -19,8 +19,8 @@ uint64_t retry_wait_us(const struct retry *retry, uint32_t attempts, uint64_t ra
 uint64_t retry_next(const struct retry *retry, uint64_t stored_us, uint64_t wall_us,
                     uint32_t attempts, uint64_t random)
 {
-    uint64_t end = retry->expire_us > UINT64_MAX - stored_us ? UINT64_MAX
-                                                             : stored_us + retry->expire_us;
+    uint64_t end =
+        retry->expire_us > UINT64_MAX - stored_us ? UINT64_MAX : stored_us + retry->expire_us;
     uint64_t wait = retry_wait_us(retry, attempts, random);
 
     if (wall_us >= end)

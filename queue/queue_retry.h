@@ -9,7 +9,7 @@ struct retry {
     uint64_t expire_us;            /* after this long in the queue a recipient is given up */
 };
 
-#define RETRY_JITTER 10u /* per cent each way, so that what failed together does not return together */
+#define RETRY_JITTER 10u /* per cent each way: what failed together does not return together */
 
 /* The wait after the attempts-th failure (1 is the first): first doubled each time, at most
  * maximum, ± RETRY_JITTER %.  random: any number. */

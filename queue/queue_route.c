@@ -68,9 +68,8 @@ uint32_t route_of(const struct route *route, struct span address)
     if (!route_ready(route) || domain.len > sizeof(lower))
         return POLICY_NONE;
     for (size_t i = 0; i < domain.len; i++)
-        lower[i] = domain.ptr[i] >= 'A' && domain.ptr[i] <= 'Z'
-                       ? (uint8_t)(domain.ptr[i] + 32)
-                       : domain.ptr[i];
+        lower[i] = domain.ptr[i] >= 'A' && domain.ptr[i] <= 'Z' ? (uint8_t)(domain.ptr[i] + 32)
+                                                                : domain.ptr[i];
     return policy_route_of(&route->policy, span_of(lower, domain.len));
 }
 
@@ -115,6 +114,6 @@ struct span route_target(const struct route *route, uint32_t number, uint64_t me
         n = TARGETS_MAX;
     for (uint32_t i = 0; i < n; i++)
         (void)policy_route_target(&route->policy, number, i, &weights[i]);
-    return policy_route_target(&route->policy, number,
-                               route_choose(weights, n, message, attempts), &weight);
+    return policy_route_target(&route->policy, number, route_choose(weights, n, message, attempts),
+                               &weight);
 }

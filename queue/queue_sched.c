@@ -9,23 +9,23 @@
 #define BUCKETS 1024u
 
 struct destination {
-    struct destination *chain;        /* same bucket */
-    struct destination *prev, *next;  /* ring of those that may start a job */
-    struct job         *first, *last; /* in line */
-    uint32_t            active;
-    bool                ringed;
-    size_t              name_len;
-    uint8_t             name[];
+    struct destination *chain;       /* same bucket */
+    struct destination *prev, *next; /* ring of those that may start a job */
+    struct job *first, *last;        /* in line */
+    uint32_t active;
+    bool ringed;
+    size_t name_len;
+    uint8_t name[];
 };
 
 struct sched {
     struct sched_wait **heap;
-    uint32_t            heap_n, heap_cap;
+    uint32_t heap_n, heap_cap;
     struct destination *buckets[BUCKETS];
     struct destination *ring;     /* whose turn is next */
     struct destination *overflow; /* shared by all beyond DESTINATIONS_MAX */
-    uint32_t            destinations, active, ready;
-    uint32_t            total_max, destination_max;
+    uint32_t destinations, active, ready;
+    uint32_t total_max, destination_max;
 };
 
 struct sched *sched_new(uint32_t total_max, uint32_t destination_max)

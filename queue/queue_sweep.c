@@ -71,7 +71,8 @@ static void begin(struct queue *q, struct body *b)
 }
 
 /* Reads n bytes of the body's stream from its byte `from` on. */
-static int read_stream(struct queue *q, const struct body *b, uint64_t from, uint8_t *out, uint32_t n)
+static int read_stream(struct queue *q, const struct body *b, uint64_t from, uint8_t *out,
+                       uint32_t n)
 {
     uint64_t at = 0;
 
@@ -133,8 +134,8 @@ static int copy_commit(struct queue *q, struct body *b, struct message *m)
                                .message = m->id,
                                .sequence = b->fresh->records,
                                .copy = b->fresh->copy};
-    uint64_t wanted = sizeof(commit) + (uint64_t)m->recipients_n *
-                                           (sizeof(struct state_entry) + REASON_BYTES_MAX);
+    uint64_t wanted = sizeof(commit) +
+                      (uint64_t)m->recipients_n * (sizeof(struct state_entry) + REASON_BYTES_MAX);
     uint32_t room = wanted < qlog_payload_max(q->log) ? (uint32_t)wanted : qlog_payload_max(q->log);
     struct qlog_slot slot;
     int rc = qlog_reserve(q->log, QLOG_OWN, room, q->now, &slot);
@@ -145,11 +146,11 @@ static int copy_commit(struct queue *q, struct body *b, struct message *m)
         (uint32_t)queue_states(m, true, slot.payload + sizeof(commit), room - sizeof(commit));
     memcpy(slot.payload, &commit, sizeof(commit));
     head.length = (uint32_t)sizeof(commit) + commit.state_bytes;
-    body_committed(b->fresh, qlog_finish(q->log, &head,
-                                         (struct qlog_item){.message = m->id,
-                                                            .kind = ITEM_COPY,
-                                                            .worker = 1 /* the last */})
-                                 .segment);
+    body_committed(b->fresh,
+                   qlog_finish(q->log, &head,
+                               (struct qlog_item){
+                                   .message = m->id, .kind = ITEM_COPY, .worker = 1 /* the last */})
+                       .segment);
     return 0;
 }
 

@@ -12,9 +12,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define IDS 8u
 
 struct stream {
-    uint8_t  bytes[2048];
+    uint8_t bytes[2048];
     uint32_t envelope, total, at, sequence, recipients;
-    bool     durable, cancelled;
+    bool durable, cancelled;
 };
 
 static struct stream streams[IDS];

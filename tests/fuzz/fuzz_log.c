@@ -8,11 +8,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define SEGMENT (128u * 1024u)
+#define SEGMENT   (128u * 1024u)
 #define BYTES_MAX 20000u
 
 struct maker {
-    uint8_t  bytes[SEGMENT];
+    uint8_t bytes[SEGMENT];
     uint32_t at;
     uint64_t birth;
     struct disk *disk;
@@ -52,8 +52,11 @@ static uint32_t commit(uint8_t *payload, uint64_t id, uint8_t detail)
 
 static void add_record(struct maker *m, uint8_t kind, uint8_t detail, struct span bytes)
 {
-    struct record_head head = {.type = kind, .message = 1 + (detail & 7), .copy = detail >> 6,
-                               .sequence = detail >> 3 & 7, .length = (uint32_t)bytes.len};
+    struct record_head head = {.type = kind,
+                               .message = 1 + (detail & 7),
+                               .copy = detail >> 6,
+                               .sequence = detail >> 3 & 7,
+                               .length = (uint32_t)bytes.len};
     uint8_t *payload = m->bytes + m->at + RECORD_HEAD_BYTES;
 
     if (m->at + record_bytes((uint32_t)bytes.len + 2048) > SEGMENT)

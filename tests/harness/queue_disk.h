@@ -18,34 +18,34 @@
 #define DISK_SECTOR 512u
 
 struct disk_file {
-    char     name[64], durable_name[64]; /* "": none */
+    char name[64], durable_name[64]; /* "": none */
     uint8_t *cache, *durable;
     uint64_t bytes;
-    int      opens;
-    bool     gone; /* unlinked, kept while open or until the name's end is durable */
+    int opens;
+    bool gone; /* unlinked, kept while open or until the name's end is durable */
     const char *bad;
 };
 
 struct disk_write {
-    bool        busy, sync;
-    int         file;
+    bool busy, sync;
+    int file;
     const void *bytes;
-    size_t      n;
-    uint64_t    offset;
-    int         delay; /* reaps until it is done */
+    size_t n;
+    uint64_t offset;
+    int delay; /* reaps until it is done */
 };
 
 struct disk {
-    struct queue_io   io;
-    struct disk_file  files[DISK_FILES];
+    struct queue_io io;
+    struct disk_file files[DISK_FILES];
     struct disk_write writes[IO_SLOTS];
-    struct rand       rand;
-    uint64_t          calls, fail_call, crash_call; /* 0: never */
-    uint64_t          fail_until; /* calls fail_call..fail_until fail */
-    int               fail_error;
-    bool              crashed, slow, only_writes_fail;
-    uint64_t          capacity, used;
-    uint64_t          synced; /* syncs done */
+    struct rand rand;
+    uint64_t calls, fail_call, crash_call; /* 0: never */
+    uint64_t fail_until;                   /* calls fail_call..fail_until fail */
+    int fail_error;
+    bool crashed, slow, only_writes_fail;
+    uint64_t capacity, used;
+    uint64_t synced; /* syncs done */
 };
 
 static inline struct disk *disk_of(struct queue_io *io)
@@ -154,7 +154,8 @@ static inline void disk_io_close(struct queue_io *io, int file)
         disk_free_file(f);
 }
 
-static inline int64_t disk_io_read(struct queue_io *io, int file, void *out, size_t n, uint64_t offset)
+static inline int64_t disk_io_read(struct queue_io *io, int file, void *out, size_t n,
+                                   uint64_t offset)
 {
     struct disk *d = disk_of(io);
     struct disk_file *f = &d->files[file - 1000];
@@ -267,8 +268,12 @@ static inline int disk_io_start(struct queue_io *io, enum io_slot slot, int file
 
     if (w->busy || n % 4096 != 0 || offset % 4096 != 0)
         abort();
-    *w = (struct disk_write){.busy = true, .sync = sync, .file = file - 1000, .bytes = bytes,
-                             .n = n, .offset = offset,
+    *w = (struct disk_write){.busy = true,
+                             .sync = sync,
+                             .file = file - 1000,
+                             .bytes = bytes,
+                             .n = n,
+                             .offset = offset,
                              .delay = d->slow ? (int)rand_below(&d->rand, 4) : 0};
     return 0;
 }
@@ -317,12 +322,18 @@ static inline void disk_init(struct disk *d, uint64_t seed)
 {
     memset(d, 0, sizeof(*d));
     rand_seed(&d->rand, seed, 9);
-    d->io = (struct queue_io){
-        .open = disk_io_open, .close = disk_io_close, .read = disk_io_read,
-        .resize = disk_io_resize, .rename = disk_io_rename, .unlink = disk_io_unlink,
-        .sync_directory = disk_io_sync_directory, .list = disk_io_list,
-        .free_bytes = disk_io_free_bytes, .start = disk_io_start, .reap = disk_io_reap,
-        .event_fd = -1};
+    d->io = (struct queue_io){.open = disk_io_open,
+                              .close = disk_io_close,
+                              .read = disk_io_read,
+                              .resize = disk_io_resize,
+                              .rename = disk_io_rename,
+                              .unlink = disk_io_unlink,
+                              .sync_directory = disk_io_sync_directory,
+                              .list = disk_io_list,
+                              .free_bytes = disk_io_free_bytes,
+                              .start = disk_io_start,
+                              .reap = disk_io_reap,
+                              .event_fd = -1};
 }
 
 static inline void disk_done(struct disk *d)

@@ -13,25 +13,25 @@
 
 struct house_packet {
     uint8_t *bytes;
-    size_t   n;
-    int      files[ATTEMPT_SEGMENTS_MAX];
+    size_t n;
+    int files[ATTEMPT_SEGMENTS_MAX];
 };
 
 struct house {
-    struct disk         *disk;
-    struct queue        *q;
+    struct disk *disk;
+    struct queue *q;
     struct queue_settings settings;
-    struct usec          now;
-    uint64_t             wall_us;
-    struct ipc_region    region; /* the queue's end */
-    struct ring          to_peer, to_worker; /* the worker's ends */
-    void                *memory;
-    uint32_t             epoch, chunk;
-    struct queue_port    port;
-    struct house_packet  packets[HOUSE_PACKETS];
-    uint32_t             packets_n;
-    int                  port_error;
-    const char          *why;
+    struct usec now;
+    uint64_t wall_us;
+    struct ipc_region region;       /* the queue's end */
+    struct ring to_peer, to_worker; /* the worker's ends */
+    void *memory;
+    uint32_t epoch, chunk;
+    struct queue_port port;
+    struct house_packet packets[HOUSE_PACKETS];
+    uint32_t packets_n;
+    int port_error;
+    const char *why;
 };
 
 static inline int house_send(struct queue_port *port, const void *packet, size_t n, const int *fds,
@@ -57,15 +57,17 @@ static inline int house_send(struct queue_port *port, const void *packet, size_t
 
 static inline struct queue_settings house_settings(void)
 {
-    struct queue_settings s = {.directory = "sim",
-                               .workers = 1,
-                               .limit_bytes = 64 * 128 * 1024,
-                               .limit_messages = 100000,
-                               .segment_bytes = 128 * 1024,
-                               .batch_bytes = 64 * 1024,
-                               .retry = {1000000, 60000000, 3600000000ull},
-                               .sync = true,
-                               .seed = 7};
+    struct queue_settings s = {
+        .directory = "sim",
+        .workers = 1,
+        .limit_bytes = 64 * 128 * 1024,
+        .limit_messages = 100000,
+        .segment_bytes = 128 * 1024,
+        .batch_bytes = 64 * 1024,
+        .retry = {1000000, 60000000, 3600000000ull},
+        .sync = true,
+        .seed = 7
+    };
 
     return s;
 }
@@ -159,7 +161,9 @@ static inline void house_settle(struct house *h)
 static inline size_t house_envelope(uint8_t *out, size_t room, uint64_t id, const char *sender,
                                     const char *recipients, uint32_t *ret_n)
 {
-    struct envelope_header head = {.version = ENVELOPE_VERSION, .message = id, .session = id + 1,
+    struct envelope_header head = {.version = ENVELOPE_VERSION,
+                                   .message = id,
+                                   .session = id + 1,
                                    .arrived_us = 1790000000000000ull};
     size_t at = ENVELOPE_HEADER_BYTES;
 
@@ -269,7 +273,8 @@ static inline enum spool_answer_type house_verdict(struct house *h, uint64_t id)
 }
 
 /* Reads an attempt's content as sluice-deliver would, and checks its sum. */
-static inline bool house_read(struct house *h, const struct house_packet *p, const struct attempt *a)
+static inline bool house_read(struct house *h, const struct house_packet *p,
+                              const struct attempt *a)
 {
     uint8_t *content = malloc(a->head.content_bytes + 1), *want;
     uint64_t at = 0;
@@ -313,17 +318,25 @@ static inline void house_outcome(struct house *h, uint32_t i, const enum attempt
     size_t bytes;
 
     memset(&o, 0, sizeof(o));
-    o.head = (struct outcome_head){.attempt = a.head.attempt, .message = a.head.message,
-                                   .recipients = a.head.recipients, .abi = IPC_ABI};
+    o.head = (struct outcome_head){.attempt = a.head.attempt,
+                                   .message = a.head.message,
+                                   .recipients = a.head.recipients,
+                                   .abi = IPC_ABI};
     o.remote = span_str("h[192.0.2.1]:25");
     for (uint32_t r = 0; r < a.head.recipients; r++) {
         enum attempt_result result = results[r % n];
 
         o.recipients[r] = (struct outcome_recipient){
             .result = result,
-            .status = {result == ATTEMPT_DELIVERED ? 2 : result == ATTEMPT_FAILED ? 5 : 4, 1, 1},
-            .code = result == ATTEMPT_DELIVERED ? 250 : result == ATTEMPT_FAILED ? 550 : 450,
-            .text = span_str("said so")};
+            .status = {result == ATTEMPT_DELIVERED ? 2
+                       : result == ATTEMPT_FAILED  ? 5
+                                                   : 4,
+                       1, 1},
+            .code = result == ATTEMPT_DELIVERED ? 250
+                    : result == ATTEMPT_FAILED  ? 550
+                                                : 450,
+            .text = span_str("said so")
+        };
     }
     bytes = outcome_write(packet, sizeof(packet), &o);
     if (bytes == 0)

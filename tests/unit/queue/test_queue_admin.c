@@ -18,8 +18,8 @@ static const enum attempt_result deferred[] = {ATTEMPT_DEFERRED};
 static const enum attempt_result delivered[] = {ATTEMPT_DELIVERED};
 
 struct fixture {
-    struct disk   disk;
-    struct house  h;
+    struct disk disk;
+    struct house h;
     struct admin *admin;
 };
 
@@ -66,9 +66,8 @@ static json_t *order(struct fixture *f, const char *text)
 static json_int_t number(struct fixture *f, const char *text, const char *key)
 {
     json_t *o = order(f, text);
-    json_int_t n = json_is_true(json_object_get(o, "ok"))
-                       ? json_integer_value(json_object_get(o, key))
-                       : -1;
+    json_int_t n =
+        json_is_true(json_object_get(o, "ok")) ? json_integer_value(json_object_get(o, key)) : -1;
 
     json_decref(o);
     return n;
@@ -88,21 +87,21 @@ static void counts_by_filter(void **state)
         const char *filter;
         json_int_t n;
     } rows[] = {
-        {"{}",                                                         4 },
-        {"null",                                                       4 },
-        {"{\"sender\":\"A@s.test\"}",                                  2 },
-        {"{\"sender\":\"<>\"}",                                        1 },
-        {"{\"recipient\":\"X@R1.test\"}",                              3 },
-        {"{\"domain\":\"r2.test\"}",                                   2 },
-        {"{\"domain\":\"r2.test\",\"recipient\":\"x@r1.test\"}",       0 }, /* of one recipient */
-        {"{\"domain\":\"r2.test\",\"sender\":\"a@s.test\"}",           1 },
-        {"{\"state\":\"queued\"}",                                     4 },
-        {"{\"state\":\"held\"}",                                       0 },
-        {"{\"state\":\"nonsense\"}",                                   -1},
-        {"{\"id\":\"0000000000034\"}",                                 1 },
-        {"{\"id\":\"0000000000099\"}",                                 0 },
-        {"{\"id\":\"what\"}",                                          -1},
-        {"7",                                                          -1},
+        {"{}",                                                   4 },
+        {"null",                                                 4 },
+        {"{\"sender\":\"A@s.test\"}",                            2 },
+        {"{\"sender\":\"<>\"}",                                  1 },
+        {"{\"recipient\":\"X@R1.test\"}",                        3 },
+        {"{\"domain\":\"r2.test\"}",                             2 },
+        {"{\"domain\":\"r2.test\",\"recipient\":\"x@r1.test\"}", 0 }, /* of one recipient */
+        {"{\"domain\":\"r2.test\",\"sender\":\"a@s.test\"}",     1 },
+        {"{\"state\":\"queued\"}",                               4 },
+        {"{\"state\":\"held\"}",                                 0 },
+        {"{\"state\":\"nonsense\"}",                             -1},
+        {"{\"id\":\"0000000000034\"}",                           1 },
+        {"{\"id\":\"0000000000099\"}",                           0 },
+        {"{\"id\":\"what\"}",                                    -1},
+        {"7",                                                    -1},
     };
     struct fixture *f = *state;
     char text[256];
@@ -136,7 +135,8 @@ static void lists_page_by_page(void **state)
         const char *more = json_string_value(json_object_get(o, "more"));
         size_t i;
 
-        json_array_foreach(json_object_get(o, "messages"), i, m) {
+        json_array_foreach(json_object_get(o, "messages"), i, m)
+        {
             uint64_t id;
             const char *s = json_string_value(json_object_get(m, "id"));
 
@@ -147,7 +147,8 @@ static void lists_page_by_page(void **state)
         }
         pages++;
         if (more != NULL)
-            snprintf(text, sizeof(text), "{\"order\":\"list\",\"limit\":70,\"after\":\"%s\"}", more);
+            snprintf(text, sizeof(text), "{\"order\":\"list\",\"limit\":70,\"after\":\"%s\"}",
+                     more);
         json_decref(o);
         if (more == NULL)
             break;
@@ -164,7 +165,8 @@ static void a_list_fits_its_answer(void **state)
     json_t *o, *m;
 
     for (int i = 0; i < 300; i++)
-        at += (size_t)snprintf(many + at, sizeof(many) - at, "a-rather-long-local-part-%d@r1.test ", i);
+        at += (size_t)snprintf(many + at, sizeof(many) - at, "a-rather-long-local-part-%d@r1.test ",
+                               i);
     many[at - 1] = '\0';
     for (uint64_t id = 100; id < 140; id++)
         send(f, id, "a@s.test", many);
@@ -206,8 +208,8 @@ static void hold_release_flush_delete(void **state)
 
     send(f, 100, "a@s.test", "x@r1.test y@r2.test");
     send(f, 101, "b@s.test", "x@r1.test");
-    assert_int_equal(number(f, "{\"order\":\"hold\",\"filter\":{\"recipient\":\"x@r1.test\"}}",
-                            "held"), 2);
+    assert_int_equal(
+        number(f, "{\"order\":\"hold\",\"filter\":{\"recipient\":\"x@r1.test\"}}", "held"), 2);
     queue_deliver_here(f->h.q, &f->h.port);
     house_settle(&f->h);
     assert_int_equal(f->h.packets_n, 1); /* y only */
@@ -215,15 +217,17 @@ static void hold_release_flush_delete(void **state)
     house_settle(&f->h);
     house_close(&f->h, false); /* all of it is in the log */
     assert_int_equal(house_open(&f->h), 0);
-    assert_int_equal(number(f, "{\"order\":\"count\",\"filter\":{\"state\":\"held\"}}", "count"), 2);
+    assert_int_equal(number(f, "{\"order\":\"count\",\"filter\":{\"state\":\"held\"}}", "count"),
+                     2);
     queue_deliver_here(f->h.q, &f->h.port);
     house_settle(&f->h);
     assert_int_equal(f->h.packets_n, 0);
-    assert_int_equal(number(f, "{\"order\":\"flush\",\"filter\":{\"state\":\"deferred\"}}", "flushed"), 1);
+    assert_int_equal(
+        number(f, "{\"order\":\"flush\",\"filter\":{\"state\":\"deferred\"}}", "flushed"), 1);
     house_settle(&f->h);
     assert_int_equal(f->h.packets_n, 1);
-    assert_int_equal(number(f, "{\"order\":\"delete\",\"filter\":{\"recipient\":\"x@r1.test\"}}",
-                            "deleted"), 2);
+    assert_int_equal(
+        number(f, "{\"order\":\"delete\",\"filter\":{\"recipient\":\"x@r1.test\"}}", "deleted"), 2);
     house_settle(&f->h);
     assert_int_equal(index_count(f->h.q->index), 1); /* 101 is gone; 100 still has y */
     house_outcome(&f->h, 0, delivered, 1);
@@ -234,7 +238,8 @@ static void hold_release_flush_delete(void **state)
     assert_int_equal(number(f, "{\"order\":\"hold\"}", "held"), 1); /* it is under way */
     house_outcome(&f->h, 0, deferred, 1);
     house_settle(&f->h);
-    assert_int_equal(number(f, "{\"order\":\"count\",\"filter\":{\"state\":\"held\"}}", "count"), 1);
+    assert_int_equal(number(f, "{\"order\":\"count\",\"filter\":{\"state\":\"held\"}}", "count"),
+                     1);
     assert_int_equal(number(f, "{\"order\":\"release\"}", "released"), 1);
     house_settle(&f->h);
     assert_int_equal(f->h.packets_n, 1);
@@ -257,7 +262,8 @@ static void what_waits_in_line_can_be_held_and_deleted(void **state)
         send(f, 100 + id, "b@s.test", "x@r1.test");
     house_settle(&f->h);
     assert_int_equal(f->h.packets_n, DESTINATION_ACTIVE_MAX);
-    assert_int_equal(number(f, "{\"order\":\"hold\",\"filter\":{\"id\":\"000000000003H\"}}", "held"), 1);
+    assert_int_equal(
+        number(f, "{\"order\":\"hold\",\"filter\":{\"id\":\"000000000003H\"}}", "held"), 1);
     assert_int_equal(number(f, "{\"order\":\"delete\"}", "deleted"), DESTINATION_ACTIVE_MAX + 30);
     house_settle(&f->h);
     assert_int_equal(index_count(f->h.q->index), DESTINATION_ACTIVE_MAX);
@@ -299,9 +305,12 @@ static void settings_can_change(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(number(f, "{\"order\":\"settings\",\"retry_first_us\":5,\"retry_maximum_us\":6,"
-                               "\"expire_us\":7,\"limit_messages\":1,\"reserve_bytes\":2,"
-                               "\"limit_bytes\":9000000,\"sync\":\"never\"}", "ok"), 0);
+    assert_int_equal(number(f,
+                            "{\"order\":\"settings\",\"retry_first_us\":5,\"retry_maximum_us\":6,"
+                            "\"expire_us\":7,\"limit_messages\":1,\"reserve_bytes\":2,"
+                            "\"limit_bytes\":9000000,\"sync\":\"never\"}",
+                            "ok"),
+                     0);
     assert_int_equal(f->h.q->settings.retry.first_us, 5);
     assert_int_equal(f->h.q->settings.retry.expire_us, 7);
     assert_int_equal(f->h.q->settings.limit_messages, 1);

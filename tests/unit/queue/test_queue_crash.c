@@ -18,23 +18,23 @@
 enum fate { UNSENT, SENDING, SENT, ACKED, REFUSED, CANCELLED };
 
 struct sent {
-    enum fate        fate;
-    bool             cancelling;
+    enum fate fate;
+    bool cancelling;
     struct spool_ask ask; /* SENDING: what is still to come */
-    uint8_t          last[IPC_CHUNK_BYTES];
-    size_t           content;
-    uint32_t         recipients;
-    bool             told[RECIPIENTS], durable[RECIPIENTS]; /* delivered */
+    uint8_t last[IPC_CHUNK_BYTES];
+    size_t content;
+    uint32_t recipients;
+    bool told[RECIPIENTS], durable[RECIPIENTS]; /* delivered */
 };
 
 struct world {
-    struct disk  disk;
+    struct disk disk;
     struct house h;
-    struct rand  rand;
-    struct sent  sent[MESSAGES];
-    uint32_t     next;
-    uint64_t     base; /* ids */
-    uint64_t     seed;
+    struct rand rand;
+    struct sent sent[MESSAGES];
+    uint32_t next;
+    uint64_t base; /* ids */
+    uint64_t seed;
 };
 
 static const char *const recipients[RECIPIENTS] = {"u0@r1.test", "u0@r1.test u1@r2.test",
@@ -84,8 +84,8 @@ static void begin_message(struct world *w)
         return;
     s = &w->sent[w->next];
     s->recipients = 1 + (uint32_t)rand_below(&w->rand, RECIPIENTS);
-    s->content = rand_below(&w->rand, 10) == 0 ? rand_below(&w->rand, 60000)
-                                               : rand_below(&w->rand, 6000);
+    s->content =
+        rand_below(&w->rand, 10) == 0 ? rand_below(&w->rand, 60000) : rand_below(&w->rand, 6000);
     s->ask = house_data(&w->h, w->base + w->next++, "s@s.test", recipients[s->recipients - 1],
                         s->content, 200 + (uint32_t)rand_below(&w->rand, IPC_CHUNK_BYTES - 199));
     memcpy(s->last, ipc_chunk(&w->h.region, IPC_CHUNKS - 1), s->ask.bytes);
@@ -197,8 +197,7 @@ static void crash_and_check(struct world *w)
             if (m != NULL && s->durable[r])
                 check(w, m->recipients[r].state == RECIPIENT_DELIVERED);
             /* What the log says now is the truth from here on. */
-            s->told[r] = s->durable[r] =
-                m == NULL || m->recipients[r].state == RECIPIENT_DELIVERED;
+            s->told[r] = s->durable[r] = m == NULL || m->recipients[r].state == RECIPIENT_DELIVERED;
         }
         if (m == NULL && s->fate != ACKED)
             s->fate = CANCELLED; /* never to be seen again */
@@ -223,7 +222,8 @@ static void drain(struct world *w)
         }
         house_pass(&w->h, 30000000);
         if (sched_waiting(w->h.q->sched) + sched_ready(w->h.q->sched) +
-                sched_active(w->h.q->sched) == 0)
+                sched_active(w->h.q->sched) ==
+            0)
             break;
     }
     settle(w);
@@ -248,8 +248,8 @@ static uint64_t run(uint64_t seed, uint64_t crash_call, uint32_t steps, uint32_t
     queue_deliver_here(w->h.q, &w->h.port);
     w->disk.calls = 0;
     for (uint32_t life = 0; life < lives; life++) {
-        w->disk.crash_call = crash_call == 0 ? w->disk.calls + 1 + rand_below(&w->rand, 4000)
-                                             : crash_call;
+        w->disk.crash_call =
+            crash_call == 0 ? w->disk.calls + 1 + rand_below(&w->rand, 4000) : crash_call;
         for (uint32_t i = 0; i < steps && !w->disk.crashed; i++)
             step(w);
         calls = w->disk.calls;

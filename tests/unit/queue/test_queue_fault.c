@@ -62,8 +62,8 @@ static bool run(uint64_t call, uint64_t n, int error)
     reached = disk->calls >= call;
     for (uint32_t i = 0; i < MESSAGES; i++) /* each gets its verdict, one way or the other */
         if (answers[i] != SPOOL_DURABLE && answers[i] != SPOOL_REFUSED)
-            fail_msg("call %llu error %d: message %u has no verdict",
-                     (unsigned long long)call, error, i);
+            fail_msg("call %llu error %d: message %u has no verdict", (unsigned long long)call,
+                     error, i);
     /* The disk is well again: so is the queue. */
     disk->fail_call = 0;
     house_pass(&h, 20000000);

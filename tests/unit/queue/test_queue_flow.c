@@ -15,7 +15,7 @@ static const enum attempt_result failed[] = {ATTEMPT_FAILED};
 static const enum attempt_result mixed[] = {ATTEMPT_DELIVERED, ATTEMPT_DEFERRED, ATTEMPT_FAILED};
 
 struct fixture {
-    struct disk  disk;
+    struct disk disk;
     struct house h;
 };
 
@@ -273,11 +273,12 @@ static void stale_and_foreign_outcomes_change_nothing(void **state)
     house_settle(&f->h);
     struct attempt a = house_attempt(&f->h.packets[0]);
     const struct outcome_head heads[] = {
-        {.attempt = a.head.attempt + 256, .message = 9, .recipients = 1, .abi = IPC_ABI},
-        {.attempt = a.head.attempt, .message = 10, .recipients = 1, .abi = IPC_ABI},
-        {.attempt = a.head.attempt, .message = 9, .recipients = 2, .abi = IPC_ABI},
-        {.attempt = a.head.attempt | 0xff, .message = 9, .recipients = 1, .abi = IPC_ABI},
-        {.attempt = 0, .message = 9, .recipients = 1, .abi = IPC_ABI}};
+        {.attempt = a.head.attempt + 256,  .message = 9,  .recipients = 1, .abi = IPC_ABI},
+        {.attempt = a.head.attempt,        .message = 10, .recipients = 1, .abi = IPC_ABI},
+        {.attempt = a.head.attempt,        .message = 9,  .recipients = 2, .abi = IPC_ABI},
+        {.attempt = a.head.attempt | 0xff, .message = 9,  .recipients = 1, .abi = IPC_ABI},
+        {.attempt = 0,                     .message = 9,  .recipients = 1, .abi = IPC_ABI}
+    };
 
     for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
         memset(&o, 0, sizeof(o));
@@ -285,7 +286,9 @@ static void stale_and_foreign_outcomes_change_nothing(void **state)
         o.remote = span_str("");
         for (int r = 0; r < 2; r++)
             o.recipients[r] = (struct outcome_recipient){
-                .result = ATTEMPT_DELIVERED, .status = {2, 0, 0}, .text = span_str("")};
+                .result = ATTEMPT_DELIVERED, .status = {2, 0, 0},
+                     .text = span_str("")
+            };
         n = outcome_write(packet, sizeof(packet), &o);
         queue_outcome(f->h.q, span_of(packet, n));
     }

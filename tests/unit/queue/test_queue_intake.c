@@ -10,7 +10,7 @@
 #include "queue_house.h"
 
 struct fixture {
-    struct disk  disk;
+    struct disk disk;
     struct house h;
 };
 
@@ -49,8 +49,20 @@ static struct spool_answer verdict(struct house *h, uint64_t id)
 }
 
 /* One valid message is cut in three; then one field of one ask is spoiled. */
-enum spoil { TYPE, CHUNK, BYTES, SEQUENCE, SESSION, ENVELOPE, RECIPIENTS, EPOCH, TOTAL, TOO_LONG,
-             NO_BYTES, SPOILS };
+enum spoil {
+    TYPE,
+    CHUNK,
+    BYTES,
+    SEQUENCE,
+    SESSION,
+    ENVELOPE,
+    RECIPIENTS,
+    EPOCH,
+    TOTAL,
+    TOO_LONG,
+    NO_BYTES,
+    SPOILS
+};
 
 static void spoil_ask(struct spool_ask *ask, enum spoil what)
 {
@@ -102,10 +114,10 @@ static void a_breach_refuses_its_own_message_only(void **state)
     for (uint32_t which = 0; which < 3; which++)
         for (uint32_t what = 0; what < SPOILS; what++) {
             uint8_t bytes[600];
-            struct spool_ask ask = {.message = ++id, .session = handle_make(0, 3, 1),
-                                    .epoch = h->epoch};
-            size_t n = house_envelope(bytes, sizeof(bytes), id, "s@s.test", "a@r1.test",
-                                      &ask.recipients);
+            struct spool_ask ask = {
+                .message = ++id, .session = handle_make(0, 3, 1), .epoch = h->epoch};
+            size_t n =
+                house_envelope(bytes, sizeof(bytes), id, "s@s.test", "a@r1.test", &ask.recipients);
             struct spool_answer a;
 
             memset(bytes + n, 'x', sizeof(bytes) - n);
@@ -193,8 +205,8 @@ static void an_id_is_taken_once(void **state)
     house_message(&f->h, 7, "b@r1.test", 10, 16384);
     a = verdict(&f->h, 7);
     assert_int_equal(a.type, SPOOL_REFUSED);
-    assert_true(span_equal(index_find(f->h.q->index, 7)->recipients[0].address,
-                           span_str("a@r1.test")));
+    assert_true(
+        span_equal(index_find(f->h.q->index, 7)->recipients[0].address, span_str("a@r1.test")));
 }
 
 static void cancel_before_durable_means_never(void **state)
@@ -299,7 +311,7 @@ static void a_new_region_drops_what_was_not_committed(void **state)
     assert_int_equal(index_find(f->h.q->index, 8)->state, MESSAGE_LIVE); /* it stays stored */
     while (ring_get(&f->h.to_worker, &a, 1) == 1)
         assert_int_equal(a.type, SPOOL_STATE); /* and is nothing the new worker knows of */
-    house_commit(&f->h, &ask); /* nor does the rest of the old one mean anything */
+    house_commit(&f->h, &ask);                 /* nor does the rest of the old one mean anything */
     assert_int_equal(verdict(&f->h, 7).type, SPOOL_REFUSED);
 }
 
@@ -333,8 +345,11 @@ static void partials_are_bounded_in_size(void **state)
 {
     struct fixture *f = *state;
     struct house *h = &f->h;
-    struct spool_ask ask = {.type = SPOOL_DATA, .message = 60, .session = handle_make(0, 1, 1),
-                            .envelope_bytes = 100, .recipients = 1};
+    struct spool_ask ask = {.type = SPOOL_DATA,
+                            .message = 60,
+                            .session = handle_make(0, 1, 1),
+                            .envelope_bytes = 100,
+                            .recipients = 1};
     struct spool_answer a = {0};
 
     for (uint32_t i = 0; i < MESSAGE_RECORDS_MAX + 1; i++) {
@@ -345,8 +360,11 @@ static void partials_are_bounded_in_size(void **state)
     a = verdict(h, 60);
     assert_int_equal(a.type, SPOOL_REFUSED);
     assert_int_equal(a.reason, SPOOL_TOO_BIG);
-    ask = (struct spool_ask){.type = SPOOL_DATA, .message = 61, .session = handle_make(0, 1, 1),
-                             .envelope_bytes = 100, .recipients = RECIPIENTS_MAX + 1};
+    ask = (struct spool_ask){.type = SPOOL_DATA,
+                             .message = 61,
+                             .session = handle_make(0, 1, 1),
+                             .envelope_bytes = 100,
+                             .recipients = RECIPIENTS_MAX + 1};
     house_ask(h, &ask, "x", 1);
     assert_int_equal(verdict(h, 61).reason, SPOOL_TOO_BIG);
 }
@@ -358,9 +376,11 @@ static void memory_of_arriving_mail_is_bounded(void **state)
     uint32_t busy = 0, n = (uint32_t)(INTAKE_BYTES_MAX / ENVELOPE_BYTES_MAX) + 10;
 
     for (uint32_t i = 0; i < n; i++) {
-        struct spool_ask ask = {.type = SPOOL_DATA, .message = 1000 + i,
+        struct spool_ask ask = {.type = SPOOL_DATA,
+                                .message = 1000 + i,
                                 .session = handle_make(0, i, 1),
-                                .envelope_bytes = ENVELOPE_BYTES_MAX, .recipients = 1};
+                                .envelope_bytes = ENVELOPE_BYTES_MAX,
+                                .recipients = 1};
         struct spool_answer a;
 
         house_ask(h, &ask, "x", 1);
@@ -381,8 +401,10 @@ static void refused_ids_are_forgotten_in_the_end(void **state)
     struct spool_answer a;
 
     for (uint32_t i = 0; i < INTAKE_REFUSED_MAX + 100; i++) {
-        struct spool_ask ask = {.type = SPOOL_DATA, .message = 1000 + i,
-                                .session = handle_make(0, 1, 1), .envelope_bytes = 100,
+        struct spool_ask ask = {.type = SPOOL_DATA,
+                                .message = 1000 + i,
+                                .session = handle_make(0, 1, 1),
+                                .envelope_bytes = 100,
                                 .recipients = RECIPIENTS_MAX + 1};
 
         house_ask(h, &ask, "x", 1);

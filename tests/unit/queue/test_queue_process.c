@@ -1,6 +1,7 @@
 /* Goal: the process as `sluice run` sees it, on a real disk: settings, regions, policy, a
  * message made durable and delivered over the real sockets, orders, STOP, a restart that
- * remembers; and a directory that is not fit, refused in words.  Method: queue_loop() in a child. */
+ * remembers; and a directory that is not fit, refused in words.  Method: queue_loop() in a child.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,10 +35,10 @@ static char dir[64];
 static struct link_message message;
 
 struct child {
-    pid_t             pid;
-    int               run, control, deliver, kick;
+    pid_t pid;
+    int run, control, deliver, kick;
     struct ipc_region region; /* the worker's end */
-    struct ring       to_peer, to_worker;
+    struct ring to_peer, to_worker;
 };
 
 static int setup(void **state)
@@ -85,7 +86,8 @@ static struct child start(const char *directory, const char *sync)
              "{\"instance\":\"t\",\"directory\":\"%s\",\"workers\":1,\"retry_first_us\":1000,"
              "\"retry_maximum_us\":1000000,\"expire_us\":100000000,\"sync\":\"%s\","
              "\"limit_bytes\":67108864,\"limit_messages\":1000,\"reserve_bytes\":0,\"epoch\":1,"
-             "\"log\":{\"format\":\"json\",\"refusals_per_second\":100}}", path, sync);
+             "\"log\":{\"format\":\"json\",\"refusals_per_second\":100}}",
+             path, sync);
     pair(fds);
     fflush(NULL);
     c.pid = fork();
@@ -151,10 +153,13 @@ static void policy(struct child *c, bool good)
 
 static void put(struct child *c, uint64_t id, const char *recipient)
 {
-    struct spool_ask ask = {.type = SPOOL_COMMIT, .message = id, .epoch = 3, .recipients = 1,
+    struct spool_ask ask = {.type = SPOOL_COMMIT,
+                            .message = id,
+                            .epoch = 3,
+                            .recipients = 1,
                             .session = handle_make(0, 1, 1)};
-    struct envelope_header head = {.version = ENVELOPE_VERSION, .message = id, .session = 2,
-                                   .recipients = 1};
+    struct envelope_header head = {
+        .version = ENVELOPE_VERSION, .message = id, .session = 2, .recipients = 1};
     uint8_t *at = ipc_chunk(&c->region, 0);
     size_t n = ENVELOPE_HEADER_BYTES;
     uint64_t one = 1;
@@ -197,7 +202,9 @@ static void deliver(struct child *c, enum attempt_result result)
         uint8_t bytes[CMSG_SPACE(ATTEMPT_SEGMENTS_MAX * sizeof(int))];
     } control;
     struct iovec iov = {.iov_base = packet, .iov_len = sizeof(packet)};
-    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
+    struct msghdr m = {.msg_iov = &iov,
+                       .msg_iovlen = 1,
+                       .msg_control = control.bytes,
                        .msg_controllen = sizeof(control.bytes)};
     struct pollfd p = {.fd = c->deliver, .events = POLLIN};
     struct attempt a;
@@ -219,12 +226,14 @@ static void deliver(struct child *c, enum attempt_result result)
     assert_int_equal(crc32c(0, content, 20), a.head.content_crc);
     close(fd);
     memset(&o, 0, sizeof(o));
-    o.head = (struct outcome_head){.attempt = a.head.attempt, .message = a.head.message,
-                                   .recipients = 1, .abi = IPC_ABI};
+    o.head = (struct outcome_head){
+        .attempt = a.head.attempt, .message = a.head.message, .recipients = 1, .abi = IPC_ABI};
     o.remote = span_str("");
     o.recipients[0] = (struct outcome_recipient){
-        .result = result, .status = {result == ATTEMPT_DELIVERED ? 2 : 4, 0, 0},
-        .text = span_str("t")};
+        .result = result,
+        .status = {result == ATTEMPT_DELIVERED ? 2 : 4, 0, 0},
+        .text = span_str("t")
+    };
     size_t n = outcome_write(packet, sizeof(packet), &o);
 
     assert_true(n > 0);
@@ -404,7 +413,10 @@ static void files_others_could_write_are_left_alone(void **state)
 static void settings_are_checked(void **state)
 {
     static const char *const bad[] = {
-        "", "{}", "[]", "{\"instance\":\"t\",\"directory\":\"d\",\"workers\":0}",
+        "",
+        "{}",
+        "[]",
+        "{\"instance\":\"t\",\"directory\":\"d\",\"workers\":0}",
         "{\"instance\":\"t\",\"directory\":\"d\",\"workers\":65,\"retry_first_us\":1000,"
         "\"retry_maximum_us\":1000000,\"expire_us\":100000000,\"sync\":\"always\","
         "\"limit_bytes\":67108864,\"limit_messages\":1000,\"reserve_bytes\":0,\"epoch\":1}",

@@ -12,7 +12,7 @@
 static const enum attempt_result delivered[] = {ATTEMPT_DELIVERED};
 
 struct fixture {
-    struct disk  disk;
+    struct disk disk;
     struct house h;
 };
 
@@ -45,9 +45,11 @@ static struct recovery recover(struct fixture *f)
 
     /* Once for the figures, then the real opening. */
     struct queue *q = calloc(1, sizeof(*q));
-    struct qlog_config config = {.io = &f->disk.io, .segment_bytes = f->h.settings.segment_bytes,
+    struct qlog_config config = {.io = &f->disk.io,
+                                 .segment_bytes = f->h.settings.segment_bytes,
                                  .batch_bytes = f->h.settings.batch_bytes,
-                                 .limit_bytes = f->h.settings.limit_bytes, .seed = 3};
+                                 .limit_bytes = f->h.settings.limit_bytes,
+                                 .seed = 3};
 
     q->settings = f->h.settings;
     q->io = &f->disk.io;

@@ -13,7 +13,7 @@ static const enum attempt_result delivered[] = {ATTEMPT_DELIVERED};
 static const enum attempt_result deferred[] = {ATTEMPT_DEFERRED};
 
 struct fixture {
-    struct disk  disk;
+    struct disk disk;
     struct house h;
 };
 
@@ -306,14 +306,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        T(a_full_log_shuts_and_opens),
-        T(shut_is_said_to_the_workers),
-        T(the_number_of_messages_is_limited),
-        T(a_full_disk_lets_queued_mail_out),
-        T(the_reserve_is_left_to_others),
-        T(one_deferred_message_pins_no_disk),
-        T(a_slow_client_pins_no_disk),
-        T(a_message_over_too_many_segments_is_gathered),
+        T(a_full_log_shuts_and_opens),        T(shut_is_said_to_the_workers),
+        T(the_number_of_messages_is_limited), T(a_full_disk_lets_queued_mail_out),
+        T(the_reserve_is_left_to_others),     T(one_deferred_message_pins_no_disk),
+        T(a_slow_client_pins_no_disk),        T(a_message_over_too_many_segments_is_gathered),
         T(never_syncs_when_told_so),
     };
 

@@ -84,7 +84,7 @@ static void destinations_take_turns_within_their_caps(void **state)
     got[6] = sched_pick(s);
     assert_non_null(got[6]);
     assert_null(sched_pick(s)); /* seven in all */
-    sched_done(s, got[1]); /* fast */
+    sched_done(s, got[1]);      /* fast */
     free(got[1]);
     struct job *next = sched_pick(s);
 

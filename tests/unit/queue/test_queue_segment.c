@@ -14,8 +14,8 @@
 
 static uint8_t *make(uint32_t length, uint64_t tag, uint32_t *ret_bytes)
 {
-    struct record_head head = {.type = RECORD_DATA, .message = 77, .length = length,
-                               .sequence = 3, .copy = 1};
+    struct record_head head = {
+        .type = RECORD_DATA, .message = 77, .length = length, .sequence = 3, .copy = 1};
     uint8_t *at = malloc(record_bytes(length));
 
     for (uint32_t i = 0; i < length; i++)
@@ -65,8 +65,8 @@ static void a_record_is_whole_or_nothing(void **state)
 
 static void a_length_is_bounded(void **state)
 {
-    struct record_head head = {.magic = 0x52514c53u, .tag = 1, .type = RECORD_DATA,
-                               .length = RECORD_PAYLOAD_MAX + 1};
+    struct record_head head = {
+        .magic = 0x52514c53u, .tag = 1, .type = RECORD_DATA, .length = RECORD_PAYLOAD_MAX + 1};
 
     (void)state;
     assert_int_equal(look((uint8_t *)&head, sizeof(head), 1), RECORD_NONE);
@@ -98,8 +98,16 @@ static void a_header_block_is_checked(void **state)
 
 static void states_are_cut_and_checked(void **state)
 {
-    struct state_entry in = {.next_us = 1, .recipient = 2, .attempts = 3, .code = 450,
-                             .state = RECIPIENT_WAITING, .status = {4, 2, 1}}, out;
+    struct state_entry in =
+                           {
+                               .next_us = 1,
+                               .recipient = 2,
+                               .attempts = 3,
+                               .code = 450,
+                               .state = RECIPIENT_WAITING,
+                               .status = {4, 2, 1}
+    },
+                       out;
     uint8_t buffer[256];
     size_t n = state_put(buffer, sizeof(buffer), &in, span_str("later"));
     struct span left = span_of(buffer, n), text;
@@ -127,16 +135,16 @@ static void a_commit_is_checked(void **state)
         size_t more;
         int rc;
     } rows[] = {
-        {"good",             {1000, 1, 100, 0, 1, 0},                             50, 0       },
-        {"with states",      {1000, 1, 100, 0, 1, 24},                            50, 0       },
-        {"no envelope",      {1000, 1, 10, 0, 1, 0},                              50, -EBADMSG},
-        {"long envelope",    {1u << 30, 1, ENVELOPE_BYTES_MAX + 1, 0, 1, 0},      50, -EBADMSG},
-        {"total short",      {99, 1, 100, 0, 1, 0},                               50, -EBADMSG},
-        {"total long",       {MESSAGE_BYTES_MAX + 1, 1, 100, 0, 1, 0},            50, -EBADMSG},
-        {"no recipients",    {1000, 1, 100, 0, 0, 0},                             50, -EBADMSG},
-        {"many recipients",  {1000, 1, 100, 0, RECIPIENTS_MAX + 1, 0},            50, -EBADMSG},
-        {"states past end",  {1000, 1, 100, 0, 1, 51},                            50, -EBADMSG},
-        {"more than total",  {100, 1, 100, 0, 1, 0},                              101, -EBADMSG},
+        {"good",            {1000, 1, 100, 0, 1, 0},                        50,  0       },
+        {"with states",     {1000, 1, 100, 0, 1, 24},                       50,  0       },
+        {"no envelope",     {1000, 1, 10, 0, 1, 0},                         50,  -EBADMSG},
+        {"long envelope",   {1u << 30, 1, ENVELOPE_BYTES_MAX + 1, 0, 1, 0}, 50,  -EBADMSG},
+        {"total short",     {99, 1, 100, 0, 1, 0},                          50,  -EBADMSG},
+        {"total long",      {MESSAGE_BYTES_MAX + 1, 1, 100, 0, 1, 0},       50,  -EBADMSG},
+        {"no recipients",   {1000, 1, 100, 0, 0, 0},                        50,  -EBADMSG},
+        {"many recipients", {1000, 1, 100, 0, RECIPIENTS_MAX + 1, 0},       50,  -EBADMSG},
+        {"states past end", {1000, 1, 100, 0, 1, 51},                       50,  -EBADMSG},
+        {"more than total", {100, 1, 100, 0, 1, 0},                         101, -EBADMSG},
     };
     uint8_t payload[256];
     struct commit_head head;
