@@ -97,8 +97,10 @@ static unsigned add_ports(const struct core_settings *settings, char **argv, uns
     if (!pci)
         argv[argc++] = strdup("--no-pci");
     for (unsigned i = 0; i < settings->ports_count; i++) {
-        argv[argc++] = strdup(core_eal_is_pci(settings->ports[i].device) ? "-a" : "--vdev");
-        argv[argc++] = strdup(settings->ports[i].device);
+        const char *device = settings->ports[i].device;
+
+        argv[argc++] = strdup(core_eal_is_pci(device) ? "-a" : "--vdev");
+        argv[argc++] = strdup(device);
     }
     return argc;
 }

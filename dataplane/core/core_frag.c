@@ -48,10 +48,17 @@ struct rte_mbuf *frag_big(struct worker *w)
     return rte_pktmbuf_alloc(w->frag->big);
 }
 
+/* Pieces that will never be whole: too many, overlapping, or too late. */
+static void bury(struct worker *w)
+{
+    count_add(&w->counters[CORE_FRAGMENT_DROPS], w->frag->dead.cnt);
+    rte_ip_frag_free_death_row(&w->frag->dead, 0);
+}
+
 void frag_tick(struct worker *w)
 {
     rte_ip_frag_table_del_expired_entries(w->frag->table, &w->frag->dead, rte_rdtsc());
-    rte_ip_frag_free_death_row(&w->frag->dead, 0);
+    bury(w);
 }
 
 static struct rte_mbuf *reassemble(struct worker *w, struct rte_mbuf *m, unsigned l3)
@@ -118,7 +125,7 @@ void frag_in(struct worker *w, struct rte_mbuf *m, unsigned l3_offset)
     }
     count_one(&w->counters[CORE_FRAGMENTS]);
     whole = reassemble(w, m, l3_offset);
-    rte_ip_frag_free_death_row(&w->frag->dead, 0);
+    bury(w);
     if (whole != NULL && (whole = flatten(w, whole)) != NULL)
         frame_burst(w, &whole, 1, false);
 }

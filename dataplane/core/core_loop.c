@@ -39,6 +39,8 @@ static void set_gauges(struct worker *w)
     count_set(&w->counters[CORE_OPEN_SESSIONS], w->sessions_used);
     count_set(&w->counters[CORE_WAITING_COMMIT], w->spool.committing);
     count_set(&w->counters[CORE_CHUNKS_FREE], w->spool.up ? w->spool.free_count : 0);
+    if (w->index == 0) /* one pool for all */
+        count_set(&w->counters[CORE_MBUFS_FREE], rte_mempool_avail_count(w->mbufs));
     if (w->heap_bytes != NULL)
         count_set(&w->counters[CORE_HEAP_BYTES], *w->heap_bytes);
 }

@@ -7,6 +7,7 @@
 
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
+#include <rte_mbuf_pool_ops.h>
 
 #include "core_clients.h"
 #include "core_eal.h"
@@ -21,6 +22,8 @@
 #define TIME_WAITS_MIN 65536u
 #define TIME_WAITS_MAX 4000000u
 #define POOL_MIN 8192u
+#define MBUF_CACHE 256
+#define FRAME_OVERHEAD 22u /* Ethernet, 802.1Q, and its CRC where a port keeps it */
 
 /* Zeroed, 64-byte aligned, touched only on use, never in a core file: it holds mail. */
 static void *take_memory(size_t bytes)
@@ -158,6 +161,38 @@ static int join_workers(struct core *core)
     return 0;
 }
 
+/* Frames for all ports and workers.  Only a PCI device does DMA; for the others frames lie dense,
+ * across page borders: without huge pages DPDK would spend a page on each, and AF_XDP's driver
+ * takes the pool for dense when it tells the kernel how long it is (frames beyond that are lost
+ * to it one by one, until nothing is received any more: seen with 22.11 and --no-huge). */
+static struct rte_mempool *make_mbufs(const struct core *core)
+{
+    struct rte_pktmbuf_pool_private private = {0};
+    unsigned n = core_ports_mbufs(&core->settings), room = RTE_MBUF_DEFAULT_DATAROOM;
+    unsigned flags = RTE_MEMPOOL_F_NO_IOVA_CONTIG;
+    struct rte_mempool *pool;
+
+    for (unsigned i = 0; i < core->settings.ports_count; i++) {
+        unsigned frame = core->settings.ports[i].mtu + FRAME_OVERHEAD;
+
+        if (core_eal_is_pci(core->settings.ports[i].device))
+            flags = 0;
+        if (frame > room)
+            room = frame;
+    }
+    private.mbuf_data_room_size = (uint16_t)(room + RTE_PKTMBUF_HEADROOM);
+    pool = rte_mempool_create_empty("sluice-mbufs", n,
+                                    (unsigned)sizeof(struct rte_mbuf) + private.mbuf_data_room_size,
+                                    MBUF_CACHE, sizeof(private), SOCKET_ID_ANY, flags);
+    if (pool == NULL || rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), NULL) != 0)
+        return NULL;
+    rte_pktmbuf_pool_init(pool, &private);
+    if (rte_mempool_populate_default(pool) < 0)
+        return NULL;
+    rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
+    return pool;
+}
+
 static int start_net(struct core *core, struct rte_mempool *mbufs, const uint8_t secret[32], const char **ret_why)
 {
     struct net_if ifs[NET_PORTS_MAX];
@@ -188,8 +223,7 @@ int core_start(struct core *core, struct ring *log_rings, const char **ret_why)
     core->tsc_hz = rte_get_tsc_hz();
     core->tsc_start = rte_rdtsc();
     *ret_why = "too little memory (dataplane.memory, limits.sessions)";
-    mbufs = rte_pktmbuf_pool_create("sluice-mbufs", core_ports_mbufs(&core->settings), 256, 0,
-                                    RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+    mbufs = make_mbufs(core);
     frag = frag_new(core->tsc_hz);
     if (mbufs == NULL || frag == NULL || getrandom(secret, sizeof(secret), 0) != (ssize_t)sizeof(secret))
         return -1;

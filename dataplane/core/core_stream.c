@@ -188,8 +188,10 @@ static bool step(struct worker *w, struct tcp_conn *conn, uint32_t slot, struct 
     enum smtp_want want;
     size_t before = in.len;
 
-    if (!out_begin(w, conn, &out))
+    if (!out_begin(w, conn, &out)) {
+        tcp_want_room(w->tcp, conn);
         return false;
+    }
     turn = stream_turn(w, &out);
     turn.more_input = tcp_waiting(w->tcp, conn) > in.len;
     want = smtp_input(session_smtp(s), &turn, &in);

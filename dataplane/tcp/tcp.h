@@ -144,6 +144,8 @@ void        tcp_settle(struct tcp *tcp, struct tcp_conn *conn, struct usec now);
 /* A write that takes less than all is remembered: TCP_IN_CONN or TCP_EV_CONN says when there is
  * room again (asking tcp_room() alone does not arrange for that). */
 size_t tcp_room(const struct tcp *tcp, const struct tcp_conn *conn); /* bytes a write would take now */
+/* Asks for a TCP_EV_CONN when there is more room than now; a write cut short asks by itself. */
+void   tcp_want_room(struct tcp *tcp, struct tcp_conn *conn);
 size_t tcp_write(struct tcp *tcp, struct tcp_conn *conn, struct span bytes); /* copies; bytes taken */
 void   tcp_close(struct tcp *tcp, struct tcp_conn *conn, struct usec now);
 void   tcp_abort(struct tcp *tcp, struct tcp_conn *conn, struct usec now);

@@ -39,6 +39,23 @@ size_t tcp_room(const struct tcp *tcp, const struct tcp_conn *c)
     return own < pool ? own : pool;
 }
 
+/* The pool is empty: nothing of this connection's own will tell when it no longer is. */
+static void starved(struct tcp *tcp, struct tcp_conn *c)
+{
+    tcp_count(tcp, TCP_COUNT_SEND_STARVED);
+    c->flags |= C_STARVED;
+    tcp_timer_set(tcp, c, &c->due_ack, TCP_STARVED_US);
+}
+
+void tcp_want_room(struct tcp *tcp, struct tcp_conn *c)
+{
+    if (c->flags & C_CLOSED)
+        return;
+    c->flags |= C_WANT_ROOM;
+    if (!tcp_in_flight(c))
+        starved(tcp, c); /* no ACK will come to tell */
+}
+
 size_t tcp_write(struct tcp *tcp, struct tcp_conn *c, struct span bytes)
 {
     size_t own = own_room(tcp, c), want = bytes.len < own ? bytes.len : own, done = 0;
@@ -51,9 +68,7 @@ size_t tcp_write(struct tcp *tcp, struct tcp_conn *c, struct span bytes)
             uint32_t index = tcp_block_take(tcp, c->snd_end);
 
             if (index == POOL_NONE) {
-                tcp_count(tcp, TCP_COUNT_SEND_STARVED);
-                c->flags |= C_STARVED;
-                tcp_timer_set(tcp, c, &c->due_ack, TCP_STARVED_US);
+                starved(tcp, c);
                 break;
             }
             if (c->tx_tail == POOL_NONE)

@@ -162,6 +162,41 @@ def gone_before_250(edge):
     equal(len(edge.mails()), 1, "messages")
 
 
+SLOW_READER = r"""
+import json, socket, threading, time
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+s.settimeout(30)
+s.connect(("10.25.0.25", 25))
+talk = b"EHLO slow.example.net\r\n"
+for k in range(20):
+    talk += b"MAIL FROM:<a@example.net>\r\n" + b"RCPT TO:<user@example.org>\r\n" * 300
+    talk += b"BDAT 7 LAST\r\nhello\r\n"
+talk += b"QUIT\r\n"
+greeting = s.recv(4096)
+sender = threading.Thread(target=s.sendall, args=(talk,))
+sender.start()
+time.sleep(3)
+data = b""
+while True:
+    piece = s.recv(65536)
+    if not piece:
+        break
+    data += piece
+sender.join()
+print(json.dumps([line[:4].decode() for line in data.split(b"\r\n")]))
+"""
+
+
+def slow_reader(edge):
+    """A client that pipelines far more than its replies fit in our send buffer, and reads late."""
+    edge.clear_mails()
+    got = python_in(edge.wire.client_ns, SLOW_READER)
+    equal(got.count("221 "), 1, f"goodbyes; last replies {got[-5:]}")
+    assert got.count("250 ") >= 20 * 302, f"{got.count('250 ')} good replies"
+    edge.wait_mails(20, 90)  # the same address again and again is one file
+
+
 def hostile_frames(edge):
     """Garbage on the wire: counted, and mail goes on."""
     before = sum(v for k, v in edge.metrics().items() if k.startswith("sluice_net_drops_total"))
@@ -199,6 +234,7 @@ report.run("every byte alone", every_byte_alone, edge)
 report.run("smuggling", smuggling, edge)
 report.run("reset in mid DATA", reset_mid_data, edge)
 report.run("gone before the 250", gone_before_250, edge)
+report.run("a client that reads late", slow_reader, edge)
 report.run("hostile frames", hostile_frames, edge)
 report.run("ordered shutdown", lambda: equal(edge.stop(), 0, "exit status"))
 report.done()
