@@ -282,12 +282,30 @@ static void power_goes_again_and_again(void **state)
         run(seed, 0, 6000, 4, (seed & 1) != 0);
 }
 
-int main(void)
+/* --seed S --seeds N: only the long lives, N of them, for soaking. */
+static int soak(int argc, char **argv)
+{
+    uint64_t seed = 1, seeds = 1;
+
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--seed") == 0)
+            seed = strtoull(argv[i + 1], NULL, 10);
+        if (strcmp(argv[i], "--seeds") == 0)
+            seeds = strtoull(argv[i + 1], NULL, 10);
+    }
+    for (; seeds > 0; seeds--, seed++)
+        run(seed, 0, 6000, 4, (seed & 1) != 0);
+    return 0;
+}
+
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(power_goes_at_every_call),
         cmocka_unit_test(power_goes_again_and_again),
     };
 
+    if (argc > 1)
+        return soak(argc, argv);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "queue_change.h"
 #include "queue_house.h"
 
 static const enum attempt_result delivered[] = {ATTEMPT_DELIVERED};
@@ -201,6 +202,35 @@ static void one_deferred_message_pins_no_disk(void **state)
     assert_true(house_read(&f->h, &f->h.packets[0], &a));
 }
 
+/* DONE and then the COMMIT of a copy would bring the message back at the next start. */
+static void what_ends_while_it_is_copied_stays_ended(void **state)
+{
+    struct fixture *f = *state;
+    const struct filter seven = {.id = 7};
+    bool caught = false;
+
+    f->h.q->settings.retry = (struct retry){3600000000ull, 3600000000ull, UINT64_MAX / 4};
+    queue_deliver_here(f->h.q, &f->h.port);
+    house_message(&f->h, 7, "late@r1.test", 400000, 16384);
+    house_settle(&f->h);
+    house_outcome(&f->h, 0, deferred, 1);
+    for (uint64_t id = 100; id < 400 && !caught; id++) {
+        house_message(&f->h, id, "a@discard.test", 9000, 16384);
+        for (int i = 0; i < 6 && !caught; i++) {
+            house_turn(&f->h);
+            caught = f->h.q->sweep.body != NULL && f->h.q->sweep.body->message == 7;
+        }
+    }
+    assert_true(caught);
+    assert_int_equal(change_delete(f->h.q, index_find(f->h.q->index, 7), &seven), 1);
+    assert_null(f->h.q->sweep.body);
+    house_settle(&f->h);
+    assert_int_equal(index_count(f->h.q->index), 0);
+    house_close(&f->h, false);
+    assert_int_equal(house_open(&f->h), 0);
+    assert_int_equal(index_count(f->h.q->index), 0);
+}
+
 static void a_slow_client_pins_no_disk(void **state)
 {
     struct fixture *f = *state;
@@ -309,6 +339,7 @@ int main(void)
         T(a_full_log_shuts_and_opens),        T(shut_is_said_to_the_workers),
         T(the_number_of_messages_is_limited), T(a_full_disk_lets_queued_mail_out),
         T(the_reserve_is_left_to_others),     T(one_deferred_message_pins_no_disk),
+        T(what_ends_while_it_is_copied_stays_ended),
         T(a_slow_client_pins_no_disk),        T(a_message_over_too_many_segments_is_gathered),
         T(never_syncs_when_told_so),
     };
