@@ -64,12 +64,12 @@ static const struct refuse_row rows[] = {
      INSTANCE
      "dataplane:\n  ports: [{device: net_null0, addresses: [10.0.0.2/24]}]\n  cores: []\n"
      SERVERS ROUTES BOUNCES,
-     "/c.yaml:4:10: `dataplane.cores` has 0 entries; write 1 to 64"},
-    {"65 cores",
-     INSTANCE "dataplane:\n  ports: [{device: net_null0, addresses: [10.0.0.2/24]}]\n"
-     "  cores: [0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0"
-     ",0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]\n" SERVERS ROUTES BOUNCES,
-     "/c.yaml:4:10: `dataplane.cores` has 65 entries; write 1 to 64"},
+     "/c.yaml:4:10: `dataplane.cores` has 0 entries; write 1 to 16"},
+    {"17 cores",
+     INSTANCE
+     "dataplane:\n  ports: [{device: net_null0, addresses: [10.0.0.2/24]}]\n"
+     "  cores: [0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]\n" SERVERS ROUTES BOUNCES,
+     "/c.yaml:4:10: `dataplane.cores` has 17 entries; write 1 to 16"},
     {"number too large",
      INSTANCE
      "dataplane:\n  ports: [{device: net_null0, addresses: [10.0.0.2/24]}]\n  cores: [0]\n"
