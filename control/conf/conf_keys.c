@@ -250,7 +250,7 @@ const struct conf_key conf_keys[] = {
     {"queue.limit.messages", CONF_UINT, FIELD(CONF, queue.limit_messages), NO_WHERE,
      DEFAULT("1000000"), RANGE(1, 100000000), .doc = "messages waiting"},
     {"queue.limit.reserve", CONF_SIZE, FIELD(CONF, queue.reserve_bytes), NO_WHERE,
-     DEFAULT("256M"), RANGE(0, 1024 * TIB), .doc = "free disk space that mail may not use"},
+     DEFAULT("64M"), RANGE(0, 1024 * TIB), .doc = "free disk space that mail may not use"},
 
     {"bare_newline", CONF_MAP, NO_FIELD, NO_WHERE, .doc = "bare CR or LF from clients"},
     {"bare_newline.default", CONF_CHOICE, FIELD(CONF, bare_newline.by_default), NO_WHERE,

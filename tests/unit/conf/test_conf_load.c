@@ -220,7 +220,7 @@ static void defaults(void **state)
     assert_int_equal(c->queue.sync, CONF_SYNC_ALWAYS);
     assert_int_equal(c->queue.limit_bytes, UINT64_C(64) << 30);
     assert_int_equal(c->queue.limit_messages, 1000000);
-    assert_int_equal(c->queue.reserve_bytes, 256 << 20);
+    assert_int_equal(c->queue.reserve_bytes, 64 << 20);
     assert_int_equal(c->queue.where.line, 0);
     assert_string_equal(c->queue.where.file, MAIN);
     assert_int_equal(c->bare_newline.by_default, CONF_BARE_REFUSE);

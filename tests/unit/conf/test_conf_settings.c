@@ -53,11 +53,11 @@ static void example(void **state)
           "{\"instance\":\"mx1.example.net\",\"directory\":\"/var/spool/sluice\",\"workers\":1,"
           "\"retry_first_us\":5000000,\"retry_maximum_us\":3600000000,"
           "\"expire_us\":432000000000,\"sync\":\"always\",\"limit_bytes\":68719476736,"
-          "\"limit_messages\":1000000,\"reserve_bytes\":268435456,\"epoch\":8," LOG "}");
+          "\"limit_messages\":1000000,\"reserve_bytes\":67108864,\"epoch\":8," LOG "}");
     check(conf_settings_queue_order(c),
           "{\"order\":\"settings\",\"retry_first_us\":5000000,\"retry_maximum_us\":3600000000,"
           "\"expire_us\":432000000000,\"sync\":\"always\",\"limit_bytes\":68719476736,"
-          "\"limit_messages\":1000000,\"reserve_bytes\":268435456}");
+          "\"limit_messages\":1000000,\"reserve_bytes\":67108864}");
     check(conf_settings_deliver(c, 9),
           "{\"instance\":\"mx1.example.net\",\"runtime\":\"/run/sluice\",\"epoch\":9," LOG "}");
     check(conf_settings_control(c, 4294967295u),
