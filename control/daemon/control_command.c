@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "control_state.h"
+#include "log_line.h"
 
 static struct pending *pending_new(struct control *c, enum pending_what what, uint64_t client,
                                    uint64_t wait_us)
@@ -97,11 +98,21 @@ static void run_reload(struct control *c, uint64_t client, const json_t *request
     control_reload(c, client);
 }
 
+static void drain_log(const char *event)
+{
+    struct log_line line;
+
+    log_begin(&line, event);
+    log_str(&line, "reason", "ordered through the control socket");
+    log_end(&line);
+}
+
 /* Also the order of a dataplane that is started again: it must not take what this one refuses. */
 static void run_drain(struct control *c, uint64_t client, const json_t *request)
 {
     (void)request;
     c->drained = true;
+    drain_log("draining");
     order_forward(c, IPC_DATAPLANE, client, json_pack("{s:s}", "order", "drain"));
 }
 
@@ -109,6 +120,7 @@ static void run_undrain(struct control *c, uint64_t client, const json_t *reques
 {
     (void)request;
     c->drained = false;
+    drain_log("undrained");
     order_forward(c, IPC_DATAPLANE, client, json_pack("{s:s}", "order", "undrain"));
 }
 

@@ -431,10 +431,13 @@ static void test_drain_outlives_the_dataplane(void **state)
 
     (void)state;
     begin_with_peers(&g);
+    log_catch();
     ask("{\"command\":\"drain\"}");
     assert_true(peer_hears(IPC_DATAPLANE, LINK_ORDER));
     peer_says(IPC_DATAPLANE, LINK_ANSWER, message.head.token, "{\"ok\":true,\"sessions\":1}");
     json_decref(answer());
+    log_release();
+    assert_non_null(strstr(w.log, "\"event\":\"draining\""));
     gone(IPC_DATAPLANE, 1);
     introduce(IPC_DATAPLANE, 2);
     assert_true(peer_hears(IPC_DATAPLANE, LINK_ORDER));
