@@ -6,7 +6,7 @@
 #   tools/demo.sh --fresh    empties spool and mailboxes first
 #
 # Everything it makes is under build/demo/, in namespace sluice-demo, and on 127.0.0.1 ports
-# 2525 (SMTP) and 8025 (metrics).  See shared names in README.md.
+# 2525 (SMTP) and 8025 (metrics).
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 demo=$top/build/demo
@@ -27,10 +27,18 @@ for arg in "$@"; do
     esac
 done
 
-# end PIDFILE: ends that process, if it is the one that wrote the file, and waits for it.
+# runs PIDFILE WORD: is that process there, and ours?  The number may be somebody else's by now.
+runs() {
+    local pid
+    pid=$(cat "$1" 2>/dev/null) || return 1
+    grep -qaF -- "$2" "/proc/$pid/cmdline" 2>/dev/null
+}
+
+# end PIDFILE WORD: ends that process and waits for it.
 end() {
     local pid
-    pid=$(cat "$1" 2>/dev/null) || return 0
+    runs "$1" "$2" || { rm -f "$1"; return 0; }
+    pid=$(cat "$1")
     rm -f "$1"
     kill -TERM "$pid" 2>/dev/null || return 0
     for _ in $(seq 300); do
@@ -41,8 +49,8 @@ end() {
 }
 
 stop_all() {
-    end "$demo/forward.pid"
-    end "$demo/edge.pid"
+    end "$demo/forward.pid" forward.py
+    end "$demo/edge.pid" "$demo/sluice.yaml"
     ip netns del $ns 2>/dev/null || true
 }
 
@@ -145,17 +153,23 @@ greets() {
 }
 
 start() {
+    local edge forward
     setsid ip netns exec $ns "$bin/sluice" run -c "$demo/sluice.yaml" </dev/null >>"$demo/log" 2>&1 &
-    echo $! >"$demo/edge.pid"
-    setsid /usr/bin/python3 "$top/tools/forward.py" $ns 2525=10.25.0.25:25 8025=127.0.0.1:8025 </dev/null >>"$demo/forward.log" 2>&1 &
-    echo $! >"$demo/forward.pid"
+    edge=$!
+    echo $edge >"$demo/edge.pid"
+    setsid /usr/bin/python3 "$top/tools/forward.py" $ns 2525=10.25.0.25:25 8025=127.0.0.1:8025 </dev/null >"$demo/forward.log" 2>&1 &
+    forward=$!
+    echo $forward >"$demo/forward.pid"
     for _ in $(seq 150); do
         greets && return 0
-        kill -0 "$(cat "$demo/edge.pid")" 2>/dev/null || break
+        kill -0 "$edge" 2>/dev/null || break
+        if ! kill -0 "$forward" 2>/dev/null; then
+            tail -1 "$demo/forward.log" >&2
+            die "cannot listen on 127.0.0.1 ports 2525 and 8025: is something else there? (ss -ltnp)"
+        fi
         sleep 0.2
     done
     tail -5 "$demo/log" >&2
-    stop_all
     die "the edge did not come up; its log is $demo/log"
 }
 
@@ -167,8 +181,8 @@ if $fresh; then
     rm -rf "$home"/{spool,mailbox,outbound}/* "$demo/log"
 fi
 configure
-network
 trap stop_all EXIT
+network
 start
 cat <<TEXT
 Sluice takes mail.
@@ -186,7 +200,9 @@ if $detach; then
 fi
 say "Ctrl-C stops it."
 trap 'exit 0' INT TERM
-while kill -0 "$(cat "$demo/edge.pid")" 2>/dev/null; do
+while runs "$demo/edge.pid" "$demo/sluice.yaml"; do
     sleep 1 &
     wait $!
 done
+tail -3 "$demo/log" >&2
+die "the edge has ended; its log is $demo/log"
