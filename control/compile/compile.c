@@ -99,6 +99,8 @@ static void add_locals(struct build *b, struct image_server *s, const struct con
         *local = (struct image_local){relay->rules[i].match.ip, first_rule + i};
         n++;
     }
+    if (n == 0) /* the section may have no memory yet */
+        return;
     locals = (struct image_local *)(void *)section->ptr + s->locals_first;
     if (n > 1)
         qsort(locals, n, sizeof(*locals), by_address);
