@@ -103,10 +103,10 @@ static int by_precedence(const void *va, const void *vb)
 
 static void emit(struct array *ranges, address last, uint32_t value)
 {
-    struct range *end = (struct range *)(void *)ranges->ptr + ranges->count;
+    struct range *all = (struct range *)(void *)ranges->ptr, *end;
 
-    if (ranges->count > 0 && end[-1].value == value) {
-        end[-1].last = last;
+    if (ranges->count > 0 && all[ranges->count - 1].value == value) {
+        all[ranges->count - 1].last = last;
         return;
     }
     end = array_add(ranges, 1);
