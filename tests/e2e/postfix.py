@@ -105,6 +105,12 @@ smtpd_client_connection_rate_limit = 0
 smtpd_peername_lookup = no
 smtputf8_enable = yes
 in_flow_delay = 0
+message_drop_headers =
+local_header_rewrite_clients =
+disable_mime_output_conversion = yes
+smtp_line_length_limit = 0
+strict_mime_encoding_domain = no
+header_size_limit = 4096000
 {more}
 """
 
