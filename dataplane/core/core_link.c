@@ -146,19 +146,22 @@ static void answer(struct core_link *link, uint32_t type, uint32_t token, json_t
 static void policy_in(struct core_link *link, const struct link_message *m)
 {
     const char *why = "no image came with the message";
-    uint64_t generation = 0;
+    json_t *offer = json_loads(m->text, 0, NULL);
+    uint64_t generation = (uint64_t)json_integer_value(json_object_get(offer, "generation"));
     int rc = m->fd_count >= 1 ? core_policy_install(link->core, m->fds[0], &generation, &why) : -EBADMSG;
     struct log_line line;
+    json_t *set;
 
     log_begin(&line, "policy");
-    if (rc == 0)
-        log_u64(&line, "generation", generation);
-    else
+    log_u64(&line, "generation", generation);
+    set = json_pack("{s:I}", "generation", (json_int_t)generation);
+    if (rc != 0) {
         log_str(&line, "error", why);
+        json_object_set_new(set, "error", json_string(why));
+    }
     log_end(&line);
-    answer(link, LINK_POLICY_SET, m->head.token,
-           rc == 0 ? json_pack("{s:I}", "generation", (json_int_t)generation)
-                   : json_pack("{s:s}", "error", why));
+    answer(link, LINK_POLICY_SET, m->head.token, set);
+    json_decref(offer);
 }
 
 static json_t *describe(const struct core *core)

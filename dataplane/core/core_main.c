@@ -70,6 +70,18 @@ static uint64_t open_sessions(const struct core *core)
     return n;
 }
 
+static void warn_huge(const struct core *core)
+{
+    struct log_line line;
+
+    if (core->huge || core->settings.hugepages == HUGEPAGES_OFF)
+        return;
+    log_begin(&line, "no-huge-pages");
+    log_str(&line, "warning", "running without huge pages, which is slower: too few are free; "
+                              "sysctl vm.nr_hugepages=256 gives some");
+    log_end(&line);
+}
+
 static void serve(struct core *core, struct core_link *link, struct core_log *log, struct ring *rings)
 {
     struct usec stopping = {0};
@@ -127,8 +139,7 @@ int main(void)
         log_error("start", why);
         return 1;
     }
-    if (!core.huge && core.settings.hugepages != HUGEPAGES_OFF)
-        log_error("start", "running without huge pages (none free): slower; sysctl vm.nr_hugepages=256 gives some");
+    warn_huge(&core);
     read_wall_clock(&core);
     for (unsigned i = 0; i < core.workers_count; i++)
         rte_eal_remote_launch(worker_run, core.workers[i], core.workers[i]->lcore);

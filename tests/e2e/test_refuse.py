@@ -197,6 +197,42 @@ def slow_reader(edge):
     edge.wait_mails(20, 90)  # the same address again and again is one file
 
 
+def default_route(edge):
+    """An interface that carries the default route is refused, unless --force."""
+    import os
+    import subprocess
+    from lib import BUILD
+    edge.stop()
+    ns = edge.wire.edge_ns
+    sh("ip", "-n", ns, "addr", "add", "10.77.0.1/24", "dev", "v0")
+    sh("ip", "-n", ns, "route", "add", "default", "via", "10.77.0.254")
+    argv = ["ip", "netns", "exec", ns, os.path.join(BUILD, "sluice"), "run", "-c", edge.config]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    equal(done.returncode, 1, "exit status")
+    assert "default" in done.stderr and "--force" in done.stderr, done.stderr
+    with open(edge.log_path, "ab") as log:
+        edge.process = subprocess.Popen(argv + ["--force"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                        start_new_session=True)
+    sh("ip", "-n", ns, "addr", "del", "10.77.0.1/24", "dev", "v0")
+    wait_until(edge.greets, 30, "--force takes it")
+
+
+def privileges(edge):
+    """Only `sluice run` is root; the queue directory is closed to others; nothing can gain more."""
+    import os
+    import stat
+    uid, _ = edge._ids()
+    for name in ("run", "dataplane", "control", "queue", "deliver"):
+        with open(f"/proc/{edge.pid(name)}/status") as f:
+            status = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+        want = 0 if name == "run" else uid
+        equal({int(n) for n in status["Uid"].split()}, {want}, f"{name}: user ids")
+        if name != "run":
+            equal(int(status["CapEff"], 16) | int(status["CapPrm"], 16), 0, f"{name}: capabilities")
+            equal(status["NoNewPrivs"], "1", f"{name}: no new privileges")
+    equal(stat.S_IMODE(os.stat(os.path.join(edge.home, "spool")).st_mode), 0o700, "queue directory's mode")
+
+
 def hostile_frames(edge):
     """Garbage on the wire: counted, and mail goes on."""
     before = sum(v for k, v in edge.metrics().items() if k.startswith("sluice_net_drops_total"))
@@ -236,5 +272,7 @@ report.run("reset in mid DATA", reset_mid_data, edge)
 report.run("gone before the 250", gone_before_250, edge)
 report.run("a client that reads late", slow_reader, edge)
 report.run("hostile frames", hostile_frames, edge)
+report.run("privileges", privileges, edge)
+report.run("the default route's interface", default_route, edge)
 report.run("ordered shutdown", lambda: equal(edge.stop(), 0, "exit status"))
 report.done()
