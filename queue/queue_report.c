@@ -101,7 +101,8 @@ void report_delivery(struct queue *q, const struct delivery *d)
     log_text(&l, "route", d->route);
     log_text(&l, "target", d->target);
     log_str(&l, "result", d->result);
-    log_u64(&l, "code", d->code);
+    if (d->code != 0) /* none where no SMTP server was asked */
+        log_u64(&l, "code", d->code);
     log_status(&l, "status", d->status);
     log_text(&l, "text", d->text);
     log_seconds(&l, "delay", delay);

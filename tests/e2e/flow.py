@@ -4,6 +4,7 @@ A child process in the client namespace sends numbered messages without end on a
 starting again whenever one breaks, and writes down which number got 250 (and how often it was
 tried).  Judgement: every number with 250 is in the mailbox; a number without one may be there.
 """
+import atexit
 import json
 import os
 import signal
@@ -61,6 +62,7 @@ class Flow:
         self.process = spawn(sys.executable, "-c", SENDER, host, self.out, str(threads),
                              netns=edge.wire.client_ns, stdout=subprocess.PIPE)
         self.process.stdout.readline()
+        atexit.register(self.process.kill)
 
     def stop(self):
         """The account: acknowledged numbers, tries, refusals by text."""

@@ -29,6 +29,10 @@ BEHIND4 = "10.25.1.10"  # on the edge namespace's loopback: servers behind
 USER = "sluice"
 
 
+# A test that is told to end still takes its edges and namespaces down.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
 # ---- TAP output ----
 
 class Report:
