@@ -6,52 +6,57 @@
 #include "base_must.h"
 
 #define ANSWERS_A_TURN 256
-#define NO_SLOT UINT32_MAX
+#define NO_SLOT        UINT32_MAX
 
 void spool_init(struct spool *spool, struct spool_ask_later *later, uint32_t cap)
 {
     memset(spool, 0, sizeof(*spool));
     spool->kick_fd = -1;
-    spool->holders_head = spool->holders_tail = NO_SLOT;
-    spool->waiters_head = spool->waiters_tail = NO_SLOT;
+    spool->holders = spool->waiters = (struct session_list){NO_SLOT, NO_SLOT};
     spool->later = later;
     spool->later_cap = cap;
 }
 
 /* ---- the two lists ---- */
 
-static void list_push(struct worker *w, uint32_t *head, uint32_t *tail, uint32_t slot)
+/* The link is found by its place in the session: the two lists share this code. */
+static struct session_link *link_of(struct worker *w, size_t which, uint32_t slot)
 {
-    struct session *s = &w->sessions[slot];
-
-    s->next = NO_SLOT;
-    s->prev = *tail;
-    if (*tail != NO_SLOT)
-        w->sessions[*tail].next = slot;
-    else
-        *head = slot;
-    *tail = slot;
+    return (struct session_link *)((uint8_t *)&w->sessions[slot] + which);
 }
 
-static void list_drop(struct worker *w, uint32_t *head, uint32_t *tail, uint32_t slot)
-{
-    struct session *s = &w->sessions[slot];
+#define HOLDS offsetof(struct session, holds)
+#define WAITS offsetof(struct session, waits)
 
-    if (s->prev != NO_SLOT)
-        w->sessions[s->prev].next = s->next;
+static void list_push(struct worker *w, struct session_list *list, size_t which, uint32_t slot)
+{
+    *link_of(w, which, slot) = (struct session_link){.prev = list->tail, .next = NO_SLOT};
+    if (list->tail != NO_SLOT)
+        link_of(w, which, list->tail)->next = slot;
     else
-        *head = s->next;
-    if (s->next != NO_SLOT)
-        w->sessions[s->next].prev = s->prev;
+        list->head = slot;
+    list->tail = slot;
+}
+
+static void list_drop(struct worker *w, struct session_list *list, size_t which, uint32_t slot)
+{
+    struct session_link *link = link_of(w, which, slot);
+
+    if (link->prev != NO_SLOT)
+        link_of(w, which, link->prev)->next = link->next;
     else
-        *tail = s->prev;
-    s->prev = s->next = NO_SLOT;
+        list->head = link->next;
+    if (link->next != NO_SLOT)
+        link_of(w, which, link->next)->prev = link->prev;
+    else
+        list->tail = link->prev;
+    *link = (struct session_link){NO_SLOT, NO_SLOT};
 }
 
 void spool_wait(struct worker *w, uint32_t slot)
 {
     w->sessions[slot].wait = SESSION_WAITS_CHUNK;
-    list_push(w, &w->spool.waiters_head, &w->spool.waiters_tail, slot);
+    list_push(w, &w->spool.waiters, WAITS, slot);
     count_one(&w->counters[CORE_CHUNK_WAITS]);
 }
 
@@ -61,7 +66,7 @@ void spool_unlist(struct worker *w, uint32_t slot)
     struct spool *sp = &w->spool;
 
     if (s->wait == SESSION_WAITS_CHUNK) {
-        list_drop(w, &sp->waiters_head, &sp->waiters_tail, slot);
+        list_drop(w, &sp->waiters, WAITS, slot);
         s->wait = SESSION_RUNS;
     }
 }
@@ -82,20 +87,17 @@ static uint32_t chunk_release(struct worker *w, uint32_t slot)
     uint32_t chunk = s->chunk;
 
     must(chunk != IPC_NO_CHUNK);
-    list_drop(w, &w->spool.holders_head, &w->spool.holders_tail, slot);
+    list_drop(w, &w->spool.holders, HOLDS, slot);
     s->chunk = IPC_NO_CHUNK;
     return chunk;
 }
 
 static void reclaim_slow(struct worker *w, uint32_t except)
 {
-    if (w->spool.holders_head == NO_SLOT)
-        return;
+    uint32_t slot = w->spool.holders.head;
 
-    uint32_t slot = w->spool.holders_head;
-
-    if (slot == except)
-        slot = w->sessions[slot].next;
+    if (slot != NO_SLOT && slot == except)
+        slot = w->sessions[slot].holds.next;
     if (slot != NO_SLOT && spool_flush(w, slot))
         count_one(&w->counters[CORE_CHUNK_RECLAIMED]);
 }
@@ -117,14 +119,15 @@ bool spool_give_chunk(struct worker *w, uint32_t slot, bool first, bool trusted)
     sp->state[chunk] = CHUNK_HELD;
     s->chunk = chunk;
     s->begun = true;
-    list_push(w, &sp->holders_head, &sp->holders_tail, slot);
+    list_push(w, &sp->holders, HOLDS, slot);
     smtp_chunk(session_smtp(s), ipc_chunk(&sp->region, chunk), IPC_CHUNK_BYTES);
     return true;
 }
 
 /* ---- asks ---- */
 
-static bool send_later(struct spool *sp, uint32_t type, struct handle h, uint64_t message, uint32_t sequence)
+static bool send_later(struct spool *sp, uint32_t type, struct handle h, uint64_t message,
+                       uint32_t sequence)
 {
     uint32_t at;
 
@@ -143,11 +146,16 @@ static bool put_ask(struct spool *sp, const struct spool_ask *ask)
     return true;
 }
 
-static void put_short(struct worker *w, uint32_t type, struct handle h, uint64_t message, uint32_t sequence)
+static void put_short(struct worker *w, uint32_t type, struct handle h, uint64_t message,
+                      uint32_t sequence)
 {
     struct spool *sp = &w->spool;
-    struct spool_ask ask = {.type = type, .chunk = IPC_NO_CHUNK, .sequence = sequence, .session = h,
-                            .message = message, .epoch = sp->region.epoch};
+    struct spool_ask ask = {.type = type,
+                            .chunk = IPC_NO_CHUNK,
+                            .sequence = sequence,
+                            .session = h,
+                            .message = message,
+                            .epoch = sp->region.epoch};
 
     if (!sp->up)
         return; /* the queue that knew of it is gone, and forgets what was not committed */
@@ -161,8 +169,11 @@ static void flush_later(struct worker *w)
 
     while (sp->later_count > 0) {
         const struct spool_ask_later *l = &sp->later[sp->later_head];
-        struct spool_ask ask = {.type = l->type, .chunk = IPC_NO_CHUNK, .sequence = l->sequence,
-                                .session = l->session, .message = l->message,
+        struct spool_ask ask = {.type = l->type,
+                                .chunk = IPC_NO_CHUNK,
+                                .sequence = l->sequence,
+                                .session = l->session,
+                                .message = l->message,
                                 .epoch = sp->region.epoch};
 
         if (!put_ask(sp, &ask))
@@ -182,9 +193,13 @@ static struct spool_ask message_ask(const struct worker *w, uint32_t slot, uint3
     const struct session *s = &w->sessions[slot];
     struct smtp_message m = smtp_message((const struct smtp *)s->smtp);
 
-    return (struct spool_ask){.type = type, .chunk = IPC_NO_CHUNK, .sequence = s->sequence,
-                              .session = session_handle(w, slot), .message = m.message,
-                              .envelope_bytes = m.envelope_bytes, .recipients = m.recipients,
+    return (struct spool_ask){.type = type,
+                              .chunk = IPC_NO_CHUNK,
+                              .sequence = s->sequence,
+                              .session = session_handle(w, slot),
+                              .message = m.message,
+                              .envelope_bytes = m.envelope_bytes,
+                              .recipients = m.recipients,
                               .total_bytes = type == SPOOL_COMMIT ? m.total_bytes : 0,
                               .epoch = w->spool.region.epoch};
 }
@@ -369,8 +384,10 @@ static void wake_waiters(struct worker *w)
 {
     struct spool *sp = &w->spool;
 
-    while (sp->waiters_head != NO_SLOT && sp->free_count > 0) {
-        uint32_t slot = sp->waiters_head, left = sp->free_count;
+    if (sp->later_count > 0 || ring_room(&sp->region.to_peer) < SPOOL_DATA_ROOM)
+        return; /* whatever they hold or filled could not be lent: they would wait again */
+    while (sp->waiters.head != NO_SLOT && sp->free_count > 0) {
+        uint32_t slot = sp->waiters.head, left = sp->free_count;
 
         spool_unlist(w, slot);
         stream_resume(w, slot);
@@ -389,8 +406,8 @@ static void fail_all(struct worker *w)
     for (uint32_t slot = 0; slot < w->sessions_cap; slot++) {
         struct session *s = &w->sessions[slot];
 
-        if (!s->in_use || (s->message == 0 && s->chunk == IPC_NO_CHUNK &&
-                           s->wait != SESSION_WAITS_CHUNK))
+        if (!s->in_use ||
+            (s->message == 0 && s->chunk == IPC_NO_CHUNK && s->wait != SESSION_WAITS_CHUNK))
             continue;
         count_one(&w->counters[CORE_QUEUE_LOST]);
         spool_unlist(w, slot);
@@ -454,7 +471,7 @@ unsigned spool_poll(struct worker *w)
     for (uint32_t i = 0; i < n && w->spool.up; i++)
         answer_in(w, &answers[i]);
     flush_later(w);
-    if (w->spool.waiters_head != NO_SLOT)
+    if (w->spool.waiters.head != NO_SLOT)
         wake_waiters(w);
     return n;
 }

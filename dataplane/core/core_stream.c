@@ -6,7 +6,7 @@
 #include "ipc_id.h"
 
 #define TIMERS_A_TURN 64
-#define STOPS_A_TURN 256
+#define STOPS_A_TURN  256
 
 /* ---- what a call into the machine needs ---- */
 
@@ -61,7 +61,8 @@ static void out_begin_reserve(struct worker *w, struct smtp_out *out)
     *out = (struct smtp_out){.ptr = w->out, .cap = OUT_BYTES};
 }
 
-static void out_end(struct worker *w, struct tcp_conn *conn, struct session *s, const struct smtp_out *out)
+static void out_end(struct worker *w, struct tcp_conn *conn, struct session *s,
+                    const struct smtp_out *out)
 {
     size_t n;
 
@@ -112,8 +113,10 @@ static void want_chunk(struct worker *w, struct tcp_conn *conn, uint32_t slot)
 {
     struct session *s = &w->sessions[slot];
     const struct policy *policy = core_policy_now(w->core);
-    uint32_t server = policy_listener(policy, &tcp_conn_key(conn)->local, tcp_conn_key(conn)->local_port);
-    bool trusted = server != POLICY_NONE && policy_trusted(policy, server, &tcp_conn_key(conn)->remote);
+    uint32_t server =
+        policy_listener(policy, &tcp_conn_key(conn)->local, tcp_conn_key(conn)->local_port);
+    bool trusted =
+        server != POLICY_NONE && policy_trusted(policy, server, &tcp_conn_key(conn)->remote);
     struct smtp_out out;
     struct smtp_turn turn;
 
@@ -133,7 +136,8 @@ static void want_chunk(struct worker *w, struct tcp_conn *conn, uint32_t slot)
 static void act(struct worker *w, struct tcp_conn *conn, uint32_t slot, enum smtp_want want);
 
 /* The queue's verdict, or ours in its place, becomes a reply. */
-static void reply_commit(struct worker *w, struct tcp_conn *conn, uint32_t slot, enum smtp_commit result)
+static void reply_commit(struct worker *w, struct tcp_conn *conn, uint32_t slot,
+                         enum smtp_commit result)
 {
     struct session *s = &w->sessions[slot];
     struct smtp_out out;
@@ -278,7 +282,7 @@ static void start_session(struct worker *w, struct tcp_conn *conn, const struct 
     memset(s, 0, sizeof(*s));
     s->generation = generation;
     s->chunk = IPC_NO_CHUNK;
-    s->prev = s->next = UINT32_MAX;
+    s->holds = s->waits = (struct session_link){UINT32_MAX, UINT32_MAX};
     s->in_use = true;
     s->opened = w->now;
     s->client = peer->client;
@@ -294,15 +298,18 @@ static void start_session(struct worker *w, struct tcp_conn *conn, const struct 
 void stream_ready(struct worker *w, const struct tcp_event *ev)
 {
     const struct policy *policy = core_policy_now(w->core);
-    struct smtp_peer peer = {.client = ev->key.remote, .local = ev->key.local,
-                             .client_port = ev->key.remote_port, .local_port = ev->key.local_port,
+    struct smtp_peer peer = {.client = ev->key.remote,
+                             .local = ev->key.local,
+                             .client_port = ev->key.remote_port,
+                             .local_port = ev->key.local_port,
                              .early = ev->early};
     struct policy_limits limits;
     struct tcp_conn *conn;
     uint32_t rule, now_open;
 
     /* Looked up again: a reload may have come between SYN and now. */
-    peer.server = policy != NULL ? policy_listener(policy, &ev->key.local, ev->key.local_port) : POLICY_NONE;
+    peer.server =
+        policy != NULL ? policy_listener(policy, &ev->key.local, ev->key.local_port) : POLICY_NONE;
     conn = peer.server != POLICY_NONE ? tcp_promote(w->tcp, ev->embryo, w->now) : NULL;
     if (conn == NULL) {
         count_one(&w->counters[CORE_NO_SLOT]);
@@ -397,7 +404,8 @@ void stream_stop(struct worker *w)
 
     for (; w->stop_cursor < end && w->stop_cursor < w->sessions_cap; w->stop_cursor++) {
         struct session *s = &w->sessions[w->stop_cursor];
-        struct tcp_conn *conn = s->in_use && s->wait != SESSION_OVER ? tcp_at(w->tcp, w->stop_cursor) : NULL;
+        struct tcp_conn *conn =
+            s->in_use && s->wait != SESSION_OVER ? tcp_at(w->tcp, w->stop_cursor) : NULL;
         struct smtp_out out;
         struct smtp_turn turn;
         enum smtp_want want;

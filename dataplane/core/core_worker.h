@@ -54,11 +54,20 @@ enum session_wait {
     SESSION_OVER          /* closed by us; what still comes is thrown away */
 };
 
+struct session_link {
+    uint32_t prev, next;
+};
+
+struct session_list {
+    uint32_t head, tail;
+};
+
 struct session {
     uint32_t     generation;
     uint32_t     chunk;       /* held chunk, or IPC_NO_CHUNK */
     uint32_t     sequence;    /* next ask of the message under way */
-    uint32_t     prev, next;  /* in the list of chunk holders or of chunk waiters */
+    /* A session whose full chunk cannot be lent is a holder and a waiter at once. */
+    struct session_link holds, waits;
     uint8_t      wait;        /* enum session_wait */
     bool         in_use, begun; /* begun: a chunk was given for the message under way */
     uint64_t     message;     /* message the queue knows of (an ABORT is owed), 0: none */
@@ -80,8 +89,8 @@ struct spool {
     uint32_t free_count;
     uint32_t free[IPC_CHUNKS];
     uint8_t  state[IPC_CHUNKS]; /* enum chunk_state */
-    uint32_t holders_head, holders_tail; /* sessions that hold a chunk, least lately used first */
-    uint32_t waiters_head, waiters_tail; /* sessions that wait for one */
+    struct session_list holders; /* of a chunk, the longest first */
+    struct session_list waiters; /* for a chunk, or for room to lend theirs */
     uint32_t committing;
     /* ABORTs and CANCELs for which the ring had no room; at most one for each session slot. */
     struct spool_ask_later {

@@ -71,6 +71,16 @@ void stream_resume(struct worker *worker, uint32_t slot)
         spool_wait(worker, slot);
 }
 
+/* As core_link.c does before it hands over the next one. */
+static void take_old_region(void)
+{
+    struct spool_handover *old = atomic_exchange(&w->region_old, NULL);
+
+    if (old != NULL && old->region.map != NULL)
+        ipc_region_unmap(&old->region);
+    free(old);
+}
+
 static void new_region(uint32_t epoch)
 {
     int fd = ipc_region_create(IPC_QUEUE, 0, epoch);
@@ -81,6 +91,7 @@ static void new_region(uint32_t epoch)
     memset(&peer, 0, sizeof(peer));
     assert_int_equal(ipc_region_map(&peer, fd, IPC_QUEUE, 0, epoch), 0);
     box->kick_fd = -1;
+    take_old_region();
     atomic_store(&w->region_next, box);
 }
 
@@ -98,7 +109,8 @@ static int begin(void **state)
     spool_init(&w->spool, calloc(SESSIONS, sizeof(struct spool_ask_later)), SESSIONS);
     for (uint32_t i = 0; i < SESSIONS; i++)
         w->sessions[i] = (struct session){.in_use = true, .generation = 7, .chunk = IPC_NO_CHUNK,
-                                          .prev = UINT32_MAX, .next = UINT32_MAX};
+                                          .holds = {UINT32_MAX, UINT32_MAX},
+                                          .waits = {UINT32_MAX, UINT32_MAX}};
     new_region(1);
     spool_poll(w);
     assert_true(w->spool.up);
@@ -107,12 +119,8 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-    struct spool_handover *old = atomic_load(&w->region_old);
-
     (void)state;
-    if (old != NULL && old->region.map != NULL)
-        ipc_region_unmap(&old->region);
-    free(old);
+    take_old_region();
     ipc_region_unmap(&peer);
     ipc_region_unmap(&w->spool.region);
     free(w->spool.later);
@@ -286,6 +294,50 @@ static void a_full_ring_refuses_data_but_not_aborts(void **state)
     assert_int_equal(w->spool.later_count, 0);
 }
 
+/* The queue stands still with the ring half full: those with a full chunk wait with it in hand,
+ * and whatever then happens to one of them moves nobody else. */
+static void holders_wait_with_their_chunk(void **state)
+{
+    const uint32_t first = 4000, n = 6;
+    uint32_t held = 0;
+
+    (void)state;
+    for (uint32_t i = 0; ring_room(&w->spool.region.to_peer) >= SPOOL_DATA_ROOM; i++) {
+        w->sessions[i].message = 1000 + i;
+        spool_abort(w, i);
+    }
+    struct spool_ask ask = next_ask(); /* room for one, so that chunks are given */
+
+    assert_int_equal(ask.type, SPOOL_ABORT);
+    for (uint32_t i = 0; i < n; i++)
+        assert_true(spool_give_chunk(w, first + i, true, false));
+    w->sessions[3999].message = 4999;
+    spool_abort(w, 3999); /* the room is gone again */
+    for (uint32_t i = 0; i < n; i++) {
+        seen.used[first + i] = IPC_CHUNK_BYTES;
+        assert_false(spool_flush(w, first + i));
+        spool_wait(w, first + i);
+    }
+    spool_poll(w); /* nothing has changed: nobody is woken, nobody counted again */
+    assert_int_equal(seen.resumed, 0);
+    assert_int_equal(count_get(&counters[CORE_CHUNK_WAITS]), n);
+    spool_abort(w, first + 2); /* one client goes away */
+    assert_int_equal(w->sessions[first + 2].chunk, IPC_NO_CHUNK);
+    for (uint32_t slot = w->spool.holders.head; slot != UINT32_MAX; slot = w->sessions[slot].holds.next)
+        held++;
+    assert_int_equal(held, n - 1);
+    while (ring_get(&peer.to_peer, &ask, 1) == 1) /* the queue goes on */
+        ;
+    spool_poll(w);
+    assert_int_equal(seen.resumed, 1);
+    for (uint32_t i = 0; i < n; i++)
+        if (i != 2)
+            assert_true(spool_flush(w, first + i));
+    assert_int_equal(w->spool.holders.head, UINT32_MAX);
+    assert_int_equal(w->spool.holders.tail, UINT32_MAX);
+    assert_int_equal(w->spool.free_count, IPC_CHUNKS - (n - 1));
+}
+
 static void commit_takes_too_long(void **state)
 {
     struct spool_ask ask;
@@ -313,6 +365,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_queue_dies, begin, end),
         cmocka_unit_test_setup_teardown(chunks_run_out, begin, end),
         cmocka_unit_test_setup_teardown(a_full_ring_refuses_data_but_not_aborts, begin, end),
+        cmocka_unit_test_setup_teardown(holders_wait_with_their_chunk, begin, end),
         cmocka_unit_test_setup_teardown(commit_takes_too_long, begin, end),
     };
 
