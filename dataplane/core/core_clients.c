@@ -9,7 +9,7 @@
 #define ROW_CELLS (1u << 18)
 
 struct clients {
-    uint8_t          key[HASH_KEY_BYTES];
+    uint8_t key[HASH_KEY_BYTES];
     _Atomic uint32_t rows[2][ROW_CELLS];
 };
 

@@ -12,7 +12,7 @@
 #include <rte_errno.h>
 #include <rte_log.h>
 
-#define ARGS_MAX (16 + 2 * NET_PORTS_MAX)
+#define ARGS_MAX     (16 + 2 * NET_PORTS_MAX)
 #define HUGE_2M_FREE "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"
 #define HUGE_1G_FREE "/sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages"
 /* Pools, rings and the drivers' own: with fewer bytes of free huge pages we do without. */
@@ -28,11 +28,11 @@ bool core_eal_is_pci(const char *device)
     if (sscanf(device, "%x:%x:%x.%x%n", &domain, &bus, &slot, &function, &used) == 4)
         return device[used] == '\0';
     used = 0;
-    return sscanf(device, "%x:%x.%x%n", &bus, &slot, &function, &used) == 3 &&
-           device[used] == '\0';
+    return sscanf(device, "%x:%x.%x%n", &bus, &slot, &function, &used) == 3 && device[used] == '\0';
 }
 
-void core_eal_lcores(const struct core_settings *settings, unsigned main_cpu, char *out, size_t room)
+void core_eal_lcores(const struct core_settings *settings, unsigned main_cpu, char *out,
+                     size_t room)
 {
     size_t used = (size_t)snprintf(out, room, "0@%u", main_cpu);
 
@@ -160,8 +160,10 @@ int core_eal_start(const struct core_settings *settings, bool *ret_huge, const c
     if (null != NULL)
         rte_openlog_stream(null);
     if (rte_eal_init((int)argc, argv) < 0) {
-        snprintf(why, sizeof(why), "DPDK did not start: %s (ports: is each device there and free, "
-                 "and are we root?)", rte_strerror(rte_errno));
+        snprintf(why, sizeof(why),
+                 "DPDK did not start: %s (ports: is each device there and free, "
+                 "and are we root?)",
+                 rte_strerror(rte_errno));
         *ret_why = why;
         return -1;
     }

@@ -4,7 +4,7 @@
 #include "core_worker.h"
 
 #define OWNER_BUCKETS 128 /* as a NIC's redirection table is filled by core_port.c */
-#define TICK_FRAMES 16
+#define TICK_FRAMES   16
 
 /* ---- out ---- */
 
@@ -59,7 +59,8 @@ void frame_send(struct worker *w, struct rte_mbuf *m, unsigned port)
     p->tx[p->pending++] = m;
 }
 
-bool frame_send_segment(void *worker, const struct tcp_seg *seg, const struct span *text, unsigned pieces)
+bool frame_send_segment(void *worker, const struct tcp_seg *seg, const struct span *text,
+                        unsigned pieces)
 {
     struct worker *w = worker;
     unsigned port = seg->path.port;
@@ -286,7 +287,8 @@ void frame_tick(struct worker *w)
 
         if (m == NULL)
             return;
-        n = net_tick(w->net, w->now, rte_pktmbuf_mtod(m, uint8_t *), rte_pktmbuf_tailroom(m), &port);
+        n = net_tick(w->net, w->now, rte_pktmbuf_mtod(m, uint8_t *), rte_pktmbuf_tailroom(m),
+                     &port);
         if (n == 0) {
             rte_pktmbuf_free(m);
             return;

@@ -86,7 +86,8 @@ static void gone_in(struct core_link *link, const struct link_message *m)
 
     if (m->head.kind == IPC_QUEUE) {
         for (unsigned i = 0; i < core->workers_count; i++)
-            atomic_store_explicit(&core->workers[i]->queue_gone, m->head.epoch, memory_order_release);
+            atomic_store_explicit(&core->workers[i]->queue_gone, m->head.epoch,
+                                  memory_order_release);
     } else if (m->head.kind == IPC_CONTROL && link->control >= 0) {
         close(link->control);
         link->control = -1;
@@ -148,7 +149,8 @@ static void policy_in(struct core_link *link, const struct link_message *m)
     const char *why = "no image came with the message";
     json_t *offer = json_loads(m->text, 0, NULL);
     uint64_t generation = (uint64_t)json_integer_value(json_object_get(offer, "generation"));
-    int rc = m->fd_count >= 1 ? core_policy_install(link->core, m->fds[0], &generation, &why) : -EBADMSG;
+    int rc =
+        m->fd_count >= 1 ? core_policy_install(link->core, m->fds[0], &generation, &why) : -EBADMSG;
     struct log_line line;
     json_t *set;
 
@@ -174,15 +176,15 @@ static json_t *describe(const struct core *core)
         uint64_t n = count_get(&w->counters[CORE_OPEN_SESSIONS]);
 
         sessions += n;
-        json_array_append_new(workers, json_pack("{s:i,s:i,s:I,s:I,s:I}", "worker", (int)i, "cpu",
-                                                 (int)core->settings.cores[i], "sessions", (json_int_t)n,
-                                                 "connections",
-                                                 (json_int_t)count_get(&w->counters[CORE_CONNECTIONS]),
-                                                 "carried",
-                                                 (json_int_t)count_get(&w->counters[CORE_SESSIONS])));
+        json_array_append_new(
+            workers, json_pack("{s:i,s:i,s:I,s:I,s:I}", "worker", (int)i, "cpu",
+                               (int)core->settings.cores[i], "sessions", (json_int_t)n,
+                               "connections", (json_int_t)count_get(&w->counters[CORE_CONNECTIONS]),
+                               "carried", (json_int_t)count_get(&w->counters[CORE_SESSIONS])));
     }
     return json_pack("{s:b,s:I,s:b,s:b,s:o}", "ok", 1, "sessions", (json_int_t)sessions, "draining",
-                     (int)atomic_load(&core->draining), "hugepages", (int)core->huge, "workers", workers);
+                     (int)atomic_load(&core->draining), "hugepages", (int)core->huge, "workers",
+                     workers);
 }
 
 static void order_in(struct core_link *link, const struct link_message *m)
@@ -267,7 +269,10 @@ static void hand_over(struct core_link *link)
 
 void core_link_poll(struct core_link *link, int timeout_ms)
 {
-    struct pollfd fds[2] = {{.fd = link->run, .events = POLLIN}, {.fd = link->control, .events = POLLIN}};
+    struct pollfd fds[2] = {
+        {.fd = link->run,     .events = POLLIN},
+        {.fd = link->control, .events = POLLIN}
+    };
 
     poll(fds, 2, timeout_ms);
     if (fds[0].revents != 0)

@@ -6,13 +6,13 @@
 #include "base_hash.h"
 #include "log_line.h"
 
-#define GATHER_CELLS 256
+#define GATHER_CELLS   256
 #define EVENTS_A_ROUND 64
 
 struct gathered {
     struct ip_addr prefix; /* /24 or /64 */
     uint16_t code;
-    uint8_t  status[3];
+    uint8_t status[3];
     uint64_t count;
 };
 
@@ -43,6 +43,7 @@ static const char *const end_names[] = {
     [SMTP_END_ERROR] = "error",
 };
 
+/* clang-format off */
 static const char *const tag_names[] = {
     [LOG_TAG_HELO] = "helo",
     [LOG_TAG_SENDER] = "sender",
@@ -50,6 +51,7 @@ static const char *const tag_names[] = {
     [LOG_TAG_REASON] = "reason",
     [LOG_TAG_SERVER] = "server",
 };
+/* clang-format on */
 
 static void put_texts(struct log_line *line, const struct smtp_log_event *e)
 {
@@ -93,11 +95,13 @@ static void put_figures(struct log_line *line, const struct smtp_log_event *e)
 
 static void write_event(const struct smtp_log_event *e)
 {
-    static const char *const names[] = {[SMTP_LOG_SESSION] = "session", [SMTP_LOG_ACCEPTED] = "accepted",
+    static const char *const names[] = {[SMTP_LOG_SESSION] = "session",
+                                        [SMTP_LOG_ACCEPTED] = "accepted",
                                         [SMTP_LOG_REFUSED] = "refused"};
     struct log_line line;
 
-    log_begin_at(&line, e->type < ARRAY_LEN(names) && names[e->type] ? names[e->type] : "unknown", e->wall_us);
+    log_begin_at(&line, e->type < ARRAY_LEN(names) && names[e->type] ? names[e->type] : "unknown",
+                 e->wall_us);
     log_id(&line, "session", e->session);
     if (e->message != 0)
         log_id(&line, "message", e->message);

@@ -17,9 +17,9 @@
 #include "core_spool.h"
 
 #define TCP_TIMERS_A_TURN 128
-#define TICK_US 1000u
-#define GAUGES_US 100000u
-#define SESSIONS_START 1000000u /* our clock starts at one second, so that 0 means never */
+#define TICK_US           1000u
+#define GAUGES_US         100000u
+#define SESSIONS_START    1000000u /* our clock starts at one second, so that 0 means never */
 
 struct usec core_now(const struct core *core)
 {

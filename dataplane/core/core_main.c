@@ -47,7 +47,8 @@ static int become(const char *user, const char **ret_why)
         return 0;
     pw = getpwnam(user);
     if (pw == NULL || pw->pw_uid == 0) {
-        snprintf(why, sizeof(why), "runtime.user: no such unprivileged user %s (tools/deps.sh makes it)", user);
+        snprintf(why, sizeof(why),
+                 "runtime.user: no such unprivileged user %s (tools/deps.sh makes it)", user);
         *ret_why = why;
         return -1;
     }
@@ -77,12 +78,14 @@ static void warn_huge(const struct core *core)
     if (core->huge || core->settings.hugepages == HUGEPAGES_OFF)
         return;
     log_begin(&line, "no-huge-pages");
-    log_str(&line, "warning", "running without huge pages, which is slower: too few are free; "
-                              "sysctl vm.nr_hugepages=256 gives some");
+    log_str(&line, "warning",
+            "running without huge pages, which is slower: too few are free; "
+            "sysctl vm.nr_hugepages=256 gives some");
     log_end(&line);
 }
 
-static void serve(struct core *core, struct core_link *link, struct core_log *log, struct ring *rings)
+static void serve(struct core *core, struct core_link *link, struct core_log *log,
+                  struct ring *rings)
 {
     struct usec stopping = {0};
     unsigned events = 0;
@@ -131,10 +134,13 @@ int main(void)
         fprintf(stderr, "sluice-dataplane: %s\n", why);
         return 2;
     }
-    log_setup(core.settings.instance, IPC_DATAPLANE, core.settings.log_maillog ? LOG_MAILLOG : LOG_JSON);
+    log_setup(core.settings.instance, IPC_DATAPLANE,
+              core.settings.log_maillog ? LOG_MAILLOG : LOG_JSON);
     log = core_log_new(core.settings.log_refusals_per_second);
-    setpriority(PRIO_PROCESS, 0, -20); /* recipes.md 11: the longest gap falls from 10 ms to 1.4 ms */
-    if (log == NULL || core_start(&core, rings, &why) != 0 || become(core.settings.user, &why) != 0) {
+    /* The longest gap falls from 10 ms to 1.4 ms. */
+    setpriority(PRIO_PROCESS, 0, -20);
+    if (log == NULL || core_start(&core, rings, &why) != 0 ||
+        become(core.settings.user, &why) != 0) {
         core_link_failed(&link, why);
         log_error("start", why);
         return 1;

@@ -14,8 +14,8 @@
 
 struct policy_box {
     struct policy view;
-    void         *map;
-    size_t        bytes;
+    void *map;
+    size_t bytes;
 };
 
 /* Without these seals whoever made the image could still change it after our check. */

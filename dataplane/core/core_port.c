@@ -12,8 +12,8 @@
 
 #define RX_DESCRIPTORS 1024
 #define TX_DESCRIPTORS 1024
-#define RETA_MAX 512
-#define MBUF_COST (RTE_MBUF_DEFAULT_BUF_SIZE + 192u)
+#define RETA_MAX       512
+#define MBUF_COST      (RTE_MBUF_DEFAULT_BUF_SIZE + 192u)
 
 static char why_text[256];
 
@@ -62,7 +62,8 @@ bool core_port_default_route(const char *interface)
     f = fopen("/proc/net/ipv6_route", "re");
     while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
         if (sscanf(line, "%63s %x %*s %*s %*s %*s %*s %*s %*s %63s", dest, &prefix, name) == 3)
-            found |= strcmp(name, interface) == 0 && prefix == 0 && strspn(dest, "0") == strlen(dest);
+            found |=
+                strcmp(name, interface) == 0 && prefix == 0 && strspn(dest, "0") == strlen(dest);
     }
     if (f != NULL)
         fclose(f);
@@ -71,8 +72,9 @@ bool core_port_default_route(const char *interface)
 
 unsigned core_ports_mbufs(const struct core_settings *settings)
 {
-    uint64_t want = (uint64_t)settings->ports_count * settings->workers * (RX_DESCRIPTORS + TX_DESCRIPTORS) +
-                    (uint64_t)settings->workers * 4096 + 1024;
+    uint64_t want =
+        (uint64_t)settings->ports_count * settings->workers * (RX_DESCRIPTORS + TX_DESCRIPTORS) +
+        (uint64_t)settings->workers * 4096 + 1024;
     uint64_t fit = settings->memory_bytes * 3 / 4 / MBUF_COST;
 
     return (unsigned)(want < fit ? want : fit);
@@ -99,7 +101,8 @@ static uint16_t count_queues(const struct core *core, const struct core_port_set
         n = info->max_rx_queues;
     if (n > info->max_tx_queues)
         n = info->max_tx_queues;
-    if (strncmp(port->device, "net_af_xdp", 10) == 0 && strstr(port->device, "queue_count=") == NULL)
+    if (strncmp(port->device, "net_af_xdp", 10) == 0 &&
+        strstr(port->device, "queue_count=") == NULL)
         n = 1;
     return (uint16_t)(n > 0 ? n : 1);
 }
@@ -119,8 +122,9 @@ static void fill_reta(uint16_t id, uint16_t reta_size, uint16_t queues)
     rte_eth_dev_rss_reta_update(id, reta, reta_size);
 }
 
-static void plan_offloads(const struct core_port_settings *port, const struct rte_eth_dev_info *info,
-                          struct rte_eth_conf *conf, bool *ret_tx_checksum)
+static void plan_offloads(const struct core_port_settings *port,
+                          const struct rte_eth_dev_info *info, struct rte_eth_conf *conf,
+                          bool *ret_tx_checksum)
 {
     uint64_t tx = RTE_ETH_TX_OFFLOAD_TCP_CKSUM; /* the IPv4 header's is always made in software */
     uint64_t rx = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
@@ -136,7 +140,8 @@ static void plan_offloads(const struct core_port_settings *port, const struct rt
     }
 }
 
-static int configure(struct core *core, unsigned i, const uint8_t rss_key[40], struct rte_mempool *mbufs)
+static int configure(struct core *core, unsigned i, const uint8_t rss_key[40],
+                     struct rte_mempool *mbufs)
 {
     const struct core_port_settings *port = &core->settings.ports[i];
     struct rte_eth_conf conf = {.rxmode = {.mtu = port->mtu}};
@@ -149,14 +154,16 @@ static int configure(struct core *core, unsigned i, const uint8_t rss_key[40], s
         return rc;
     n = count_queues(core, port, &info);
     plan_offloads(port, &info, &conf, &core->tx_checksum[i]);
-    if (n > 1 && (info.flow_type_rss_offloads & (RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP)) != 0) {
+    if (n > 1 && (info.flow_type_rss_offloads &
+                  (RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP)) != 0) {
         memcpy(key, rss_key, 40);
         conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-        conf.rx_adv_conf.rss_conf.rss_hf = info.flow_type_rss_offloads &
-                                           (RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP);
+        conf.rx_adv_conf.rss_conf.rss_hf =
+            info.flow_type_rss_offloads &
+            (RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP);
         conf.rx_adv_conf.rss_conf.rss_key = key;
-        conf.rx_adv_conf.rss_conf.rss_key_len = info.hash_key_size >= 40 && info.hash_key_size <= 64
-                                                    ? info.hash_key_size : 40;
+        conf.rx_adv_conf.rss_conf.rss_key_len =
+            info.hash_key_size >= 40 && info.hash_key_size <= 64 ? info.hash_key_size : 40;
     }
     while ((rc = rte_eth_dev_configure(id, n, n, &conf)) != 0 && n > 1)
         n--; /* a driver may claim more queues than the kernel gives it */
@@ -200,21 +207,25 @@ static int open_port(struct core *core, unsigned i, struct rte_mempool *mbufs, s
 
     core_port_interface(port->device, interface, sizeof(interface));
     if (!core->settings.force && core_port_default_route(interface)) {
-        snprintf(why_text, sizeof(why_text), "port %s: interface %s carries this machine's default "
+        snprintf(why_text, sizeof(why_text),
+                 "port %s: interface %s carries this machine's default "
                  "route; taking it would cut the machine off (sluice run --force if you mean it)",
                  port->device, interface);
         return -1;
     }
     if (find_port(port->device, &id) != 0) {
-        snprintf(why_text, sizeof(why_text), "port %s: DPDK has no such device (is it bound to "
-                 "vfio-pci, or the interface there?)", port->device);
+        snprintf(why_text, sizeof(why_text),
+                 "port %s: DPDK has no such device (is it bound to "
+                 "vfio-pci, or the interface there?)",
+                 port->device);
         return -1;
     }
     core->port_id[i] = id;
     core->port_index[id] = (uint8_t)i;
     rc = configure(core, i, rss_key, mbufs);
     if (rc != 0) {
-        snprintf(why_text, sizeof(why_text), "port %s: cannot be set up: %s", port->device, strerror(-rc));
+        snprintf(why_text, sizeof(why_text), "port %s: cannot be set up: %s", port->device,
+                 strerror(-rc));
         return -1;
     }
     /* Neighbour discovery and VLANs come by multicast; a port that cannot filter takes all. */

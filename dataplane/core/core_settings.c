@@ -40,7 +40,8 @@ static const char *parse_addresses(json_t *port, struct core_port_settings *ret)
     if (!json_is_array(list) || json_array_size(list) == 0 ||
         json_array_size(list) > NET_ADDRESSES_MAX)
         return "ports[].addresses: between 1 and 64 addresses are needed";
-    json_array_foreach(list, i, item) {
+    json_array_foreach(list, i, item)
+    {
         struct net_address *a = &ret->addresses[i];
 
         if (!json_is_string(item) ||
@@ -51,7 +52,8 @@ static const char *parse_addresses(json_t *port, struct core_port_settings *ret)
     list = json_object_get(port, "gateways");
     if (json_array_size(list) > NET_GATEWAYS_MAX)
         return "ports[].gateways: more than 4";
-    json_array_foreach(list, i, item) {
+    json_array_foreach(list, i, item)
+    {
         if (!json_is_string(item) ||
             text_parse_ip(span_str(json_string_value(item)), &ret->gateways[i]) != 0)
             return "ports[].gateways: not an address";
@@ -85,7 +87,8 @@ static const char *parse_cores(json_t *root, struct core_settings *ret)
 
     if (!json_is_array(list) || json_array_size(list) != ret->workers)
         return "cores: one CPU for each worker is needed";
-    json_array_foreach(list, i, item) {
+    json_array_foreach(list, i, item)
+    {
         if (!json_is_integer(item) || json_integer_value(item) < 0 ||
             json_integer_value(item) > 1023)
             return "cores: not a CPU number";
@@ -148,7 +151,8 @@ static const char *parse_root(json_t *root, struct core_settings *ret)
     if (!json_is_array(ports) || json_array_size(ports) == 0 ||
         json_array_size(ports) > NET_PORTS_MAX)
         return "ports: between 1 and 8 are needed";
-    json_array_foreach(ports, i, port) {
+    json_array_foreach(ports, i, port)
+    {
         if ((why = parse_port(port, &ret->ports[i])) != NULL)
             return why;
     }

@@ -16,19 +16,20 @@
 #include "core_stats.h"
 #include "net.h"
 
-#define WHEEL_TICK_US 10000u
+#define WHEEL_TICK_US  10000u
 #define RECEIVE_WINDOW (256u << 10)
-#define SEND_BUFFER (64u << 10)
+#define SEND_BUFFER    (64u << 10)
 #define TIME_WAITS_MIN 65536u
 #define TIME_WAITS_MAX 4000000u
-#define POOL_MIN 8192u
-#define MBUF_CACHE 256
+#define POOL_MIN       8192u
+#define MBUF_CACHE     256
 #define FRAME_OVERHEAD 22u /* Ethernet, 802.1Q, and its CRC where a port keeps it */
 
 /* Zeroed, 64-byte aligned, touched only on use, never in a core file: it holds mail. */
 static void *take_memory(size_t bytes)
 {
-    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
 
     if (p == MAP_FAILED)
         return NULL;
@@ -49,7 +50,8 @@ static struct tcp_config tcp_plan(const struct core *core, unsigned index)
     struct tcp_config c = {
         .connections = slots,
         .embryos = at_least(slots, POOL_MIN),
-        .time_waits = at_least(slots < TIME_WAITS_MAX / 4 ? slots * 4 : TIME_WAITS_MAX, TIME_WAITS_MIN),
+        .time_waits =
+            at_least(slots < TIME_WAITS_MAX / 4 ? slots * 4 : TIME_WAITS_MAX, TIME_WAITS_MIN),
         .blocks = at_least(slots / 4, POOL_MIN),
         .receive_window = RECEIVE_WINDOW,
         .send_buffer = SEND_BUFFER,
@@ -98,8 +100,8 @@ static int make_sessions(struct worker *w, struct ring *log_ring)
     if (w->sessions == NULL || later == NULL || envelopes == NULL || log == NULL)
         return -1;
     pool_init(&w->blocks, envelopes, blocks, SMTP_BLOCK_BYTES);
-    wheel_init(&w->wheel, &w->sessions[0].timer, sizeof(*w->sessions), w->sessions_cap, WHEEL_TICK_US,
-               core_now(w->core));
+    wheel_init(&w->wheel, &w->sessions[0].timer, sizeof(*w->sessions), w->sessions_cap,
+               WHEEL_TICK_US, core_now(w->core));
     spool_init(&w->spool, later, w->sessions_cap);
     ring_attach(&w->log_ring, log, LOG_ENTRIES, sizeof(struct smtp_log_event));
     ring_attach(log_ring, log, LOG_ENTRIES, sizeof(struct smtp_log_event));
@@ -108,7 +110,8 @@ static int make_sessions(struct worker *w, struct ring *log_ring)
 }
 
 static struct worker *make_worker(struct core *core, unsigned index, struct rte_mempool *mbufs,
-                                  struct frag *frag, const uint8_t secret[32], struct ring *log_ring)
+                                  struct frag *frag, const uint8_t secret[32],
+                                  struct ring *log_ring)
 {
     struct worker *w = take_memory(sizeof(*w));
     struct stats_worker *stats = &core->stats->worker[index];
@@ -193,7 +196,8 @@ static struct rte_mempool *make_mbufs(const struct core *core)
     return pool;
 }
 
-static int start_net(struct core *core, struct rte_mempool *mbufs, const uint8_t secret[32], const char **ret_why)
+static int start_net(struct core *core, struct rte_mempool *mbufs, const uint8_t secret[32],
+                     const char **ret_why)
 {
     struct net_if ifs[NET_PORTS_MAX];
     uint8_t rss_key[40];
@@ -218,14 +222,16 @@ int core_start(struct core *core, struct ring *log_rings, const char **ret_why)
     uint8_t secret[32];
 
     core->workers_count = core->settings.workers;
-    if (core_eal_start(&core->settings, &core->huge, ret_why) != 0 || core_stats_define(core, ret_why) != 0)
+    if (core_eal_start(&core->settings, &core->huge, ret_why) != 0 ||
+        core_stats_define(core, ret_why) != 0)
         return -1;
     core->tsc_hz = rte_get_tsc_hz();
     core->tsc_start = rte_rdtsc();
     *ret_why = "too little memory (dataplane.memory, limits.sessions)";
     mbufs = make_mbufs(core);
     frag = frag_new(core->tsc_hz);
-    if (mbufs == NULL || frag == NULL || getrandom(secret, sizeof(secret), 0) != (ssize_t)sizeof(secret))
+    if (mbufs == NULL || frag == NULL ||
+        getrandom(secret, sizeof(secret), 0) != (ssize_t)sizeof(secret))
         return -1;
     core->clients = clients_new(secret);
     if (core->clients == NULL || start_net(core, mbufs, secret, ret_why) != 0)

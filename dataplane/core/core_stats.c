@@ -3,6 +3,8 @@
 
 #include "core_start.h"
 
+/* The order of the .def files is that of core_stats.h. */
+/* clang-format off */
 static const struct stats_def counters[] = {
 #define COUNTER(id, metric, help) {metric, help, STATS_COUNTER},
 #define GAUGE(id, metric, help) {metric, help, STATS_GAUGE},
@@ -20,9 +22,13 @@ _Static_assert(sizeof(counters) / sizeof(counters[0]) == STATS_USED, "one name f
 
 static const struct stats_def histograms[] = {
     [CORE_H_SESSION] = {"sluice_session_seconds", "Length of SMTP sessions", STATS_HISTOGRAM},
-    [CORE_H_COMMIT] = {"sluice_commit_wait_seconds", "Wait of a session for the queue's answer", STATS_HISTOGRAM},
-    [CORE_H_TURN] = {"sluice_turn_seconds", "Length of a busy turn of the poll loop: what a command waits for its reply", STATS_HISTOGRAM},
+    [CORE_H_COMMIT] = {"sluice_commit_wait_seconds", "Wait of a session for the queue's answer",
+                       STATS_HISTOGRAM},
+    [CORE_H_TURN] = {"sluice_turn_seconds",
+                     "Length of a busy turn of the poll loop: what a command waits for its reply",
+                     STATS_HISTOGRAM},
 };
+/* clang-format on */
 
 int core_stats_define(struct core *core, const char **ret_why)
 {

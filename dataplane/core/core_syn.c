@@ -9,8 +9,8 @@ static void refuse_syn(struct worker *w, const struct tcp_seg *seg, enum core_co
         tcp_syn_reset(w->tcp, seg);
 }
 
-static void accept_syn(struct worker *w, const struct tcp_seg *seg, uint32_t server, uint64_t wait_us,
-                       uint64_t hold_us)
+static void accept_syn(struct worker *w, const struct tcp_seg *seg, uint32_t server,
+                       uint64_t wait_us, uint64_t hold_us)
 {
     if (!tcp_syn_accept(w->tcp, seg, server, wait_us, hold_us, w->now))
         count_one(&w->counters[CORE_SYN_TABLE_FULL]);
