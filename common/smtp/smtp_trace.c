@@ -2,9 +2,11 @@
  * (RFC 5321 s4.4, RFC 5322 s3.6.7).
  *
  *   Received: from HELO ([10.25.0.1])
- *   	by HOSTNAME (Sluice) with ESMTP id 06JYW3Q0V4001
- *   	for <user@example.org>;
- *   	Sat, 22 Nov 2025 23:59:00 +0000
+ *       by HOSTNAME (Sluice) with ESMTP id 06JYW3Q0V4001
+ *       for <user@example.org>;
+ *       Sat, 22 Nov 2025 23:59:00 +0000
+ *
+ * (each further line begins with a tab)
  *
  * "for" stands there only when there is one recipient: several would tell each of the others
  * (RFC 5321 s7.2).
