@@ -329,20 +329,29 @@ static void write_seed(const char *dir, const char *name, const struct world *of
 }
 
 /* SEEDS=DIR writes images as seeds for fuzz_policy (to be done again when the layout changes);
- * without it, that a configuration of almost nothing makes a sound image. */
+ * without it, that a configuration of almost nothing, and one of names, make sound images. */
 static void test_seeds(void **state)
 {
     const char *dir = getenv("SEEDS");
-    struct world *least = world_new();
+    struct world *least = world_new(), *names = world_new();
 
     (void)state;
     world_server(least, "inbound", "10.25.0.25", "fd25::25", 25);
     world_must_compile(least);
     policy_walk(&least->policy);
+    world_server(names, "inbound", "10.25.0.25", "fd25::25", 25);
+    world_file(names, "/r", "user\npostmaster\n");
+    world_domain(names, "example.org", CONF_AUTHORITATIVE, "/r", true);
+    world_domain(names, "refused.example", CONF_DOMAIN_REFUSE, "", true);
+    world_route_domain(names, ROUTE_INTERNET, "*");
+    world_must_compile(names);
+    policy_walk(&names->policy);
     if (dir != NULL) {
         write_seed(dir, "rules", w);
         write_seed(dir, "least", least);
+        write_seed(dir, "names", names);
     }
+    world_free(names);
     world_free(least);
 }
 
