@@ -60,17 +60,34 @@ void route_done(struct route *route)
     memset(route, 0, sizeof(*route));
 }
 
+/* The local part as policy knows it: a stored address keeps the quotes it needs. */
+static struct span unquote(struct span local, uint8_t *out, size_t room)
+{
+    size_t n = 0;
+
+    if (local.len < 2 || local.ptr[0] != '"')
+        return local;
+    for (size_t i = 1; i + 1 < local.len && n < room; i++) {
+        if (local.ptr[i] == '\\' && i + 2 < local.len)
+            i++;
+        out[n++] = local.ptr[i];
+    }
+    return span_of(out, n);
+}
+
 uint32_t route_of(const struct route *route, struct span address)
 {
     struct span domain = address_domain(address);
-    uint8_t lower[ENVELOPE_PATH_MAX];
+    uint8_t lower[ENVELOPE_PATH_MAX], plain[ENVELOPE_PATH_MAX];
+    struct span local = span_of(address.ptr, address.len - domain.len - (domain.ptr != NULL));
 
     if (!route_ready(route) || domain.len > sizeof(lower))
         return POLICY_NONE;
     for (size_t i = 0; i < domain.len; i++)
         lower[i] = domain.ptr[i] >= 'A' && domain.ptr[i] <= 'Z' ? (uint8_t)(domain.ptr[i] + 32)
                                                                 : domain.ptr[i];
-    return policy_route_of(&route->policy, span_of(lower, domain.len));
+    return policy_route_for(&route->policy, unquote(local, plain, sizeof(plain)),
+                            span_of(lower, domain.len));
 }
 
 struct span route_name(const struct route *route, uint32_t number)

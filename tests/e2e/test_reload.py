@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """Reload: takes effect at once, drops no session, and one that fails changes nothing."""
+import os
 import time
 
 from flow import Flow, judge
@@ -51,6 +52,40 @@ def relay_by_reload(edge):
     assert accepts(edge, "x@far.example").startswith("550 5.7.1")
 
 
+def domain_types(edge):
+    """D6: authoritative, internal relay with a rest, external relay, refuse; sub-domains by choice."""
+    with open(os.path.join(edge.home, "partner.txt"), "w") as f:
+        f.write("known\n\"two words\"@partner.example\n")
+    edge.write_config(domains="""\
+  - {name: partner.example, type: internal-relay, recipients: {file: partner.txt}, route: mailbox, rest: outbound}
+  - {name: far.example, type: external-relay, route: outbound, subdomains: true}
+  - {name: gone.example, type: refuse}""")
+    edge.cli("reload")
+    for address, want in (("known@partner.example", "250"), ("other@partner.example", "250"), ("x@far.example", "250"),
+                          ("x@sub.far.example", "250"), ("x@sub.partner.example", "550 5.7.1"),
+                          ("x@gone.example", "550 5.7.1"), ("x@elsewhere.example", "550 5.7.1")):
+        reply = accepts(edge, address)
+        assert reply.startswith(want), f"{address}: {reply}"
+    for box in ("mailbox", "outbound"):
+        edge.clear_mails(box)
+    c = Client(edge.wire)
+    c.reply()
+    c.command("EHLO client.example.net")
+    c.command("MAIL FROM:<a@example.net>")
+    ours, theirs = ['"two words"@partner.example', "Known@PARTNER.example"], ["other@partner.example", "x@sub.far.example"]
+    for address in ours + theirs:
+        assert c.command(f"RCPT TO:<{address}>").startswith("250"), address
+    c.command("DATA")
+    assert c.command("Subject: x\r\n\r\nby type\r\n.").startswith("250")
+    c.close()
+    edge.wait_mails(2)
+    edge.wait_mails(2, box="outbound")
+    for box in ("mailbox", "outbound"):
+        equal(len(edge.mails(box)), 2, box)
+    edge.write_config(domains="")
+    edge.cli("reload")
+
+
 def bad_reload(edge):
     for bad, where in (("relay: {default: allow}", "open relay"), ("surprise: 1", "surprise"),
                        ("connections: {default: maybe}", "maybe")):
@@ -89,6 +124,7 @@ edge = Edge(Wire("af_packet"))
 report.run("a new recipient", new_recipient, edge)
 report.run("a live session goes on", live_session, edge)
 report.run("relay permission comes and goes", relay_by_reload, edge)
+report.run("domain types", domain_types, edge)
 report.run("a bad reload changes nothing", bad_reload, edge)
 report.run("reload under load", under_load, edge)
 report.run("ordered shutdown", lambda: equal(edge.stop(), 0, "exit status"))

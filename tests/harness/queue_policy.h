@@ -28,11 +28,12 @@ uint64_t policy_generation(const struct policy *p)
     return fake_generation;
 }
 
-uint32_t policy_route_of(const struct policy *p, struct span domain)
+uint32_t policy_route_for(const struct policy *p, struct span local_part, struct span domain)
 {
     uint32_t n = 0;
 
     (void)p;
+    (void)local_part;
     if (span_equal(domain, span_str("discard.test")))
         return FAKE_DISCARD;
     if (domain.len < 7 || domain.ptr[0] != 'r' ||
