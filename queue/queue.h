@@ -93,6 +93,8 @@ struct attempts { /* queue_attempt.c */
     struct usec         checked;
 };
 
+enum room_shut { ROOM_OPEN, ROOM_DISK, ROOM_BYTES, ROOM_MESSAGES, ROOM_MEMORY };
+
 struct room { /* queue_room.c */
     bool        shut;
     struct usec looked;

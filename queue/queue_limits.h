@@ -26,6 +26,10 @@
 /* One message. */
 #define MESSAGE_RECORDS_MAX 4000u /* DATA records; below ATTEMPT_EXTENTS_MAX with the last chunk */
 #define MESSAGE_BYTES_MAX   (64ull * 1024u * 1024u)
+/* Over MESSAGE_RECORDS_MAX and longer than this: too big for ever.  Shorter: cut into many small
+ * pieces, no fault of the client's (the edge takes slow senders' chunks early when it is short of
+ * them), which may come again. */
+#define MESSAGE_BYTES_BIG   (60ull * 1024u * 1024u)
 #define RECIPIENTS_MAX      10000u
 #define REASON_BYTES_MAX    200u
 _Static_assert(MESSAGE_RECORDS_MAX + 1 < ATTEMPT_EXTENTS_MAX, "content fits one attempt");

@@ -60,6 +60,8 @@ void report_gauges(struct queue *q)
     count_set(&c[Q_INDEX_BYTES], index_bytes(q->index));
     count_set(&c[Q_PARTIALS], intake_partials(q));
     count_set(&c[Q_SHUT], q->room.shut);
+    count_set(&c[Q_DISK_FREE], q->room.free_bytes);
+    count_set(&c[Q_DISK_LOW], q->room.disk_low || f.disk_full);
 }
 
 void report_recovery(struct queue *q, const struct recovery *found)

@@ -36,22 +36,38 @@ static uint64_t index_limit(const struct queue *q)
     return limit > UINT64_MAX / 2048 ? UINT64_MAX : limit * 1024 + 16 * 1024 * 1024;
 }
 
-static bool too_full(const struct queue *q, bool shut)
+/* The limit that keeps new mail out, if any. */
+static enum room_shut limit_reached(const struct queue *q, bool shut)
 {
     uint64_t room = qlog_room(q->log), segment = q->settings.segment_bytes;
     uint64_t messages = index_count(q->index), limit = q->settings.limit_messages;
-    uint64_t bytes = index_bytes(q->index);
+    uint64_t bytes = index_bytes(q->index), most = index_limit(q);
+    struct qlog_figures f;
 
-    if (!shut)
-        return room < segment / 2 || messages >= limit || bytes >= index_limit(q);
-    return room < segment + segment / 2 || messages > limit - limit / 16 ||
-           bytes > index_limit(q) - index_limit(q) / 16;
+    if (room < (shut ? segment + segment / 2 : segment / 2)) {
+        qlog_figures(q->log, &f);
+        return q->room.disk_low || f.disk_full ? ROOM_DISK : ROOM_BYTES;
+    }
+    if (shut ? messages > limit - limit / 16 : messages >= limit)
+        return ROOM_MESSAGES;
+    if (shut ? bytes > most - most / 16 : bytes >= most)
+        return ROOM_MEMORY;
+    return ROOM_OPEN;
 }
 
 void room_turn(struct queue *q)
 {
+    static const enum queue_counter counter[] = {[ROOM_DISK] = Q_SHUT_DISK,
+                                                 [ROOM_BYTES] = Q_SHUT_BYTES,
+                                                 [ROOM_MESSAGES] = Q_SHUT_MESSAGES,
+                                                 [ROOM_MEMORY] = Q_SHUT_MEMORY};
+    enum room_shut why;
+
     look_at_disk(q);
-    q->room.shut = too_full(q, q->room.shut);
+    why = limit_reached(q, q->room.shut);
+    if (why != ROOM_OPEN && !q->room.shut)
+        q_count(q, counter[why], 1);
+    q->room.shut = why != ROOM_OPEN;
     q->intake.shut = q->room.shut;
     intake_states(q);
 }

@@ -357,9 +357,9 @@ static void partials_are_bounded_in_size(void **state)
         if (i % 1000 == 999)
             house_settle(h);
     }
-    a = verdict(h, 60);
+    a = verdict(h, 60); /* in too many pieces: not the client's fault, it may come again */
     assert_int_equal(a.type, SPOOL_REFUSED);
-    assert_int_equal(a.reason, SPOOL_TOO_BIG);
+    assert_int_equal(a.reason, SPOOL_BUSY);
     ask = (struct spool_ask){.type = SPOOL_DATA,
                              .message = 61,
                              .session = handle_make(0, 1, 1),
@@ -367,6 +367,37 @@ static void partials_are_bounded_in_size(void **state)
                              .recipients = RECIPIENTS_MAX + 1};
     house_ask(h, &ask, "x", 1);
     assert_int_equal(verdict(h, 61).reason, SPOOL_TOO_BIG);
+}
+
+static void too_many_bytes_are_too_big_for_ever(void **state)
+{
+    struct fixture *f = *state;
+    struct house *h = &f->h;
+    static const uint8_t chunk[IPC_CHUNK_BYTES];
+    struct spool_ask ask = {.type = SPOOL_DATA,
+                            .message = 62,
+                            .session = handle_make(0, 1, 1),
+                            .envelope_bytes = 100,
+                            .recipients = 1};
+    struct spool_answer a = {0};
+    bool said = false;
+
+    house_close(h, false);
+    h->settings.limit_bytes = 2 * MESSAGE_BYTES_MAX;
+    h->settings.segment_bytes = 1024 * 1024;
+    h->settings.batch_bytes = 512 * 1024;
+    assert_int_equal(house_open(h), 0);
+    for (uint32_t i = 0; i < MESSAGE_BYTES_MAX / IPC_CHUNK_BYTES + 1 && !said; i++) {
+        house_ask(h, &ask, chunk, sizeof(chunk));
+        if (i % 8 == 7)
+            house_settle(h);
+        while (!said && house_answer(h, &a))
+            said = a.type == SPOOL_REFUSED;
+    }
+    if (!said)
+        a = verdict(h, 62);
+    assert_int_equal(a.type, SPOOL_REFUSED);
+    assert_int_equal(a.reason, SPOOL_TOO_BIG);
 }
 
 static void memory_of_arriving_mail_is_bounded(void **state)
@@ -432,7 +463,7 @@ int main(void)
         T(abort_frees_everything),
         T(a_new_region_drops_what_was_not_committed),
         T(a_worker_that_reads_no_answers_stops_only_itself),
-        T(partials_are_bounded_in_size),
+        T(partials_are_bounded_in_size), T(too_many_bytes_are_too_big_for_ever),
         T(memory_of_arriving_mail_is_bounded),
         T(refused_ids_are_forgotten_in_the_end),
     };

@@ -84,6 +84,11 @@ static void deliver_all(struct house *h)
     }
 }
 
+static uint64_t figure(const struct fixture *f, enum queue_counter c)
+{
+    return count_get(&f->h.q->report.counters[c]);
+}
+
 static void a_full_log_shuts_and_opens(void **state)
 {
     struct fixture *f = *state;
@@ -92,6 +97,7 @@ static void a_full_log_shuts_and_opens(void **state)
 
     assert_in_range(n, 100, 200); /* 14 segments of 128 KiB */
     assert_true(f->h.q->room.shut);
+    assert_int_equal(figure(f, Q_SHUT_BYTES), 1);
     (void)house_verdict(&f->h, 1); /* reads all */
     qlog_figures(f->h.q->log, &figures);
     assert_true(figures.segments + figures.spares <= 16);
@@ -126,6 +132,7 @@ static void the_number_of_messages_is_limited(void **state)
 
     f->h.q->settings.limit_messages = 32;
     assert_int_equal(fill(&f->h, 100, 10), 32);
+    assert_int_equal(figure(f, Q_SHUT_MESSAGES), 1);
     queue_deliver_here(f->h.q, &f->h.port);
     for (int i = 0; i < 5 && f->h.packets_n == 0; i++)
         house_settle(&f->h);
@@ -144,6 +151,8 @@ static void a_full_disk_lets_queued_mail_out(void **state)
     f->disk.capacity = 6 * 128 * 1024;
     n = fill(&f->h, 100, 12000);
     assert_in_range(n, 20, 60);
+    assert_int_equal(figure(f, Q_SHUT_DISK), 1);
+    assert_int_equal(figure(f, Q_SHUT_BYTES), 0);
     queue_deliver_here(f->h.q, &f->h.port);
     deliver_all(&f->h); /* outcomes have the last spare segment */
     assert_int_equal(index_count(f->h.q->index), 0);
@@ -161,6 +170,11 @@ static void the_reserve_is_left_to_others(void **state)
     f->h.q->room.looked.us = 0;
     (void)fill(&f->h, 100, 12000);
     assert_true(f->disk.capacity - disk_used(&f->disk) >= 11 * 128 * 1024);
+    house_pass(&f->h, 2000000); /* looked at once a second */
+    house_settle(&f->h);
+    assert_int_equal(figure(f, Q_SHUT_DISK), 1);
+    assert_int_equal(figure(f, Q_DISK_LOW), 1);
+    assert_int_equal(figure(f, Q_DISK_FREE), f->disk.capacity - disk_used(&f->disk));
 }
 
 static void one_deferred_message_pins_no_disk(void **state)
