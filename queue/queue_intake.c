@@ -208,7 +208,8 @@ static int take_data(struct queue *q, struct intake_worker *w, struct partial *p
     int rc;
 
     if (p->body.records >= MESSAGE_RECORDS_MAX || p->bytes + ask->bytes > MESSAGE_BYTES_MAX) {
-        refuse(q, w, p, ask, p->bytes + ask->bytes > MESSAGE_BYTES_BIG ? SPOOL_TOO_BIG : SPOOL_BUSY);
+        refuse(q, w, p, ask,
+               p->bytes + ask->bytes > MESSAGE_BYTES_BIG ? SPOOL_TOO_BIG : SPOOL_BUSY);
         return 0;
     }
     if (p->envelope == NULL && (p->envelope = malloc(p->envelope_bytes)) != NULL)

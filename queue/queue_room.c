@@ -44,7 +44,8 @@ static enum room_shut limit_reached(const struct queue *q, bool shut)
     uint64_t bytes = index_bytes(q->index), most = index_limit(q);
     struct qlog_figures f;
 
-    if (room < (shut ? segment + segment / 2 : segment / 2)) {
+    /* An empty queue has at least a whole segment, even on a disk that stays full: that opens. */
+    if (room < (shut ? segment / 4 * 3 : segment / 2)) {
         qlog_figures(q->log, &f);
         return q->room.disk_low || f.disk_full ? ROOM_DISK : ROOM_BYTES;
     }

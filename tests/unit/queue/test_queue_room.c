@@ -161,6 +161,29 @@ static void a_full_disk_lets_queued_mail_out(void **state)
     assert_true(fill(&f->h, 5000, 12000) > 5);
 }
 
+/* The disk never gets room again: the files there are must do, round after round, wherever in the
+ * last one the mail was shut out. */
+static void a_full_disk_opens_when_the_queue_is_empty(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t id = 100;
+
+    queue_deliver_here(f->h.q, &f->h.port);
+    house_message(&f->h, 1, "a@r1.test", 100, 16384);
+    deliver_all(&f->h);
+    f->disk.capacity = disk_used(&f->disk);
+    for (size_t round = 0; round < 40; round++) {
+        uint32_t n = fill(&f->h, id, 3000 + round * 900);
+
+        assert_in_range(n, 1, 100);
+        assert_true(f->h.q->room.shut);
+        id += n + 1;
+        deliver_all(&f->h);
+        assert_int_equal(index_count(f->h.q->index), 0);
+        assert_false(f->h.q->room.shut);
+    }
+}
+
 static void the_reserve_is_left_to_others(void **state)
 {
     struct fixture *f = *state;
@@ -352,6 +375,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         T(a_full_log_shuts_and_opens),        T(shut_is_said_to_the_workers),
         T(the_number_of_messages_is_limited), T(a_full_disk_lets_queued_mail_out),
+        T(a_full_disk_opens_when_the_queue_is_empty),
         T(the_reserve_is_left_to_others),     T(one_deferred_message_pins_no_disk),
         T(what_ends_while_it_is_copied_stays_ended),
         T(a_slow_client_pins_no_disk),        T(a_message_over_too_many_segments_is_gathered),
