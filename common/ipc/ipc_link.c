@@ -113,13 +113,15 @@ int link_receive(int socket, struct link_message *ret, const char **ret_why)
     };
     ssize_t got;
     const char *why;
-    int came;
+    int came, resets = 0;
 
     ret->fd_count = 0;
     ret->text_bytes = 0;
+    /* A peer that closed with our messages unread makes one ECONNRESET, which comes before what
+     * it said last. */
     do {
         got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-    } while (got < 0 && errno == EINTR);
+    } while (got < 0 && (errno == EINTR || (errno == ECONNRESET && resets++ == 0)));
     if (got < 0)
         return errno == ECONNRESET ? 0 : errno == EWOULDBLOCK ? -EAGAIN : -errno;
     came = take_fds(&message, ret);

@@ -234,6 +234,31 @@ static void link_carries_text_and_descriptors(void **state)
     close(pair[0]);
 }
 
+/* A peer that ends with our messages unread resets the link; what it said before is still read. */
+static void last_words_outlive_a_reset(void **state)
+{
+    struct link_head head = {.type = LINK_FAILED, .kind = IPC_QUEUE};
+    const char *why = NULL;
+    int pair[2];
+
+    (void)state;
+    for (int said = 0; said <= 2; said++) {
+        assert_int_equal(
+            socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+        assert_int_equal(link_send(pair[1], &head, "unread", NULL, 0), 0);
+        for (int i = 0; i < said; i++)
+            assert_int_equal(link_send(pair[0], &head, "last words", NULL, 0), 0);
+        close(pair[0]);
+        for (int i = 0; i < said; i++) {
+            assert_int_equal(link_receive(pair[1], &message, &why), 1);
+            assert_string_equal(message.text, "last words");
+        }
+        assert_int_equal(link_receive(pair[1], &message, &why), 0);
+        assert_int_equal(link_receive(pair[1], &message, &why), 0);
+        close(pair[1]);
+    }
+}
+
 static void send_raw(int fd, const void *bytes, size_t n, int fds)
 {
     union {
@@ -313,6 +338,7 @@ int main(void)
         cmocka_unit_test(kinds_have_names),
         cmocka_unit_test(stats_are_read_elsewhere),
         cmocka_unit_test(link_carries_text_and_descriptors),
+        cmocka_unit_test(last_words_outlive_a_reset),
         cmocka_unit_test(link_refuses_strange_frames),
     };
 
