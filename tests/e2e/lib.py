@@ -5,6 +5,7 @@ and real clients in another (or in the same one, on a TAP), and leaves nothing b
   tap        the edge and its clients in one namespace, the kernel's end of the TAP between
   af_packet  veth pair, DPDK's AF_PACKET on the edge's end
   af_xdp     veth pair, DPDK's AF_XDP (copy mode) on the edge's end
+  lossy      as af_packet, but the kernel's end is a TAP, and impair (impair.c) is between
 BUILD (environment) names the build directory, default build/.
 """
 import atexit
@@ -104,7 +105,7 @@ def wait_until(condition, seconds, what):
 class Wire:
     """Namespaces and the link between the edge and its clients."""
 
-    def __init__(self, kind, queues=1):
+    def __init__(self, kind, queues=1, impair=()):
         self.kind = kind
         tag = f"sluice-t{os.getpid()}"
         self.edge_ns = tag + "e"
@@ -119,19 +120,30 @@ class Wire:
             sh("ip", "netns", "add", self.client_ns)
             self._quiet(self.client_ns)
             sh("ip", "link", "add", "v0", "netns", self.edge_ns, "type", "veth",
-               "peer", "name", "v1", "netns", self.client_ns)
+               "peer", "name", "w1" if kind == "lossy" else "v1", "netns", self.client_ns)
             sh("sysctl", "-qw", "net.ipv6.conf.v0.disable_ipv6=1", netns=self.edge_ns)
             sh("ip", "-n", self.edge_ns, "link", "set", "v0", "up")
+            if kind == "lossy":
+                self._relay(impair)
             # The kernel's own end computes checksums and segments by itself (recipes.md 1/2).
             sh("ethtool", "-K", "v1", "tx", "off", netns=self.client_ns)
             end = "v1"
-            self.device = (f"net_af_packet0,iface=v0,qpairs={queues}" if kind == "af_packet"
-                           else "net_af_xdp0,iface=v0")
+            self.device = ("net_af_xdp0,iface=v0" if kind == "af_xdp"
+                           else f"net_af_packet0,iface=v0,qpairs={queues}")
         self.end = end
         sh("ip", "-n", self.client_ns, "addr", "add", PEER4 + "/24", "dev", end)
         sh("ip", "-n", self.client_ns, "addr", "add", PEER6 + "/64", "dev", end, "nodad")
         sh("ip", "-n", self.client_ns, "link", "set", end, "up")
         sh("ip", "-n", self.edge_ns, "addr", "add", BEHIND4 + "/32", "dev", "lo")
+
+    def _relay(self, impair):
+        """Starts the bad wire; its totals are in relay.stdout when it has ended."""
+        sh("sysctl", "-qw", "net.ipv6.conf.w1.disable_ipv6=1", netns=self.client_ns)
+        sh("ip", "-n", self.client_ns, "link", "set", "w1", "arp", "off", "up")
+        self.relay = spawn(os.path.join(BUILD, "tests", "e2e", "impair"), "--tap", "v1", "--device", "w1",
+                           *impair, netns=self.client_ns, stdout=subprocess.PIPE, text=True)
+        atexit.register(self.relay.kill)
+        self.relay.stdout.readline()
 
     @staticmethod
     def _quiet(ns):
