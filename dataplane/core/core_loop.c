@@ -14,11 +14,13 @@
 #include <urcu/urcu-qsbr.h>
 
 #include "core_policy.h"
+#include "core_port.h"
 #include "core_spool.h"
 
 #define TCP_TIMERS_A_TURN 128
 #define TICK_US           1000u
 #define GAUGES_US         100000u
+#define PORTS_US          1000000u /* many registers to read */
 #define SESSIONS_START    1000000u /* our clock starts at one second, so that 0 means never */
 
 struct usec core_now(const struct core *core)
@@ -39,8 +41,13 @@ static void set_gauges(struct worker *w)
     count_set(&w->counters[CORE_OPEN_SESSIONS], w->sessions_used);
     count_set(&w->counters[CORE_WAITING_COMMIT], w->spool.committing);
     count_set(&w->counters[CORE_CHUNKS_FREE], w->spool.up ? w->spool.free_count : 0);
-    if (w->index == 0) /* one pool for all */
+    if (w->index == 0) { /* one pool and one set of ports for all */
         count_set(&w->counters[CORE_MBUFS_FREE], rte_mempool_avail_count(w->mbufs));
+        if (usec_since(w->ports_counted, w->now) >= PORTS_US) {
+            w->ports_counted = w->now;
+            core_ports_count(w);
+        }
+    }
     if (w->heap_bytes != NULL)
         count_set(&w->counters[CORE_HEAP_BYTES], *w->heap_bytes);
 }

@@ -242,6 +242,23 @@ static int open_port(struct core *core, unsigned i, struct rte_mempool *mbufs, s
     return 0;
 }
 
+void core_ports_count(struct worker *w)
+{
+    uint64_t missed = 0, no_mbuf = 0, errors = 0;
+    struct rte_eth_stats stats;
+
+    for (unsigned i = 0; i < w->core->settings.ports_count; i++) {
+        if (rte_eth_stats_get(w->core->port_id[i], &stats) != 0)
+            continue;
+        missed += stats.imissed;
+        no_mbuf += stats.rx_nombuf;
+        errors += stats.ierrors;
+    }
+    count_set(&w->counters[CORE_RX_MISSED], missed);
+    count_set(&w->counters[CORE_RX_NO_MBUF], no_mbuf);
+    count_set(&w->counters[CORE_RX_ERRORS], errors);
+}
+
 int core_ports_open(struct core *core, struct rte_mempool *mbufs, struct net_if *ret_ifs,
                     const uint8_t rss_key[40], const char **ret_why)
 {

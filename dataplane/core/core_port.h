@@ -10,6 +10,10 @@ int core_ports_open(struct core *core, struct rte_mempool *mbufs, struct net_if 
                     const uint8_t rss_key[40], const char **ret_why);
 void core_ports_close(struct core *core);
 
+/* What the ports themselves say they lost, into the counters of the worker that asks; now and
+ * then, by one worker. */
+void core_ports_count(struct worker *w);
+
 /* Kernel interface behind a device ("" for none): from iface= of devargs or from sysfs. */
 void core_port_interface(const char *device, char *out, size_t room);
 

@@ -122,7 +122,7 @@ struct core;
 struct worker {
     struct core *core;
     unsigned     index, lcore;
-    struct usec  now, ticked, gauged;
+    struct usec  now, ticked, gauged, ports_counted;
     uint64_t     wall_us;
     uint64_t     last_id;
     struct net  *net;
