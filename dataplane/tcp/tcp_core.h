@@ -46,7 +46,7 @@ enum tcp_embryo_flag {
     E_WSCALE     = 1 << 2,
     E_EARLY      = 1 << 3, /* the client talked before its time */
     E_FIN        = 1 << 4, /* … and has nothing more to say, after the text kept */
-    E_RTX        = 1 << 5  /* SYN-ACK sent more than once */
+    E_RTX        = 1 << 5  /* SYN-ACK sent more than once, and which was answered is not known */
 };
 
 /* Which list an embryo is on: a SYN-ACK stage, its door's waiting list, or one of two. */

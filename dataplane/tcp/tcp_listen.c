@@ -169,6 +169,18 @@ static void early_input(struct tcp *tcp, struct tcp_embryo *e, const struct tcp_
         e->flags |= E_FIN;
 }
 
+/* Of several SYN-ACKs, the echo tells which was answered: within a second, so none was sent for
+ * want of patience, and RFC 6298 s5.7 has no reason to make the greeting wait for 3 s. */
+static bool answered_quickly(const struct tcp *tcp, const struct tcp_embryo *e, const struct tcp_seg *seg)
+{
+    struct tcp_key key;
+
+    if (!(e->flags & E_TIMESTAMPS) || !seg->has_timestamps)
+        return false;
+    key = tcp_embryo_key(tcp, e);
+    return tcp_tick(tcp) + tcp_ts_offset(tcp, &key) - seg->ts_ecr < TCP_TICKS(TCP_RTO_INITIAL_US);
+}
+
 /* An acceptable ACK: on to waiting, or to ready. */
 static void established_input(struct tcp *tcp, struct tcp_embryo *e, const struct tcp_seg *seg)
 {
@@ -180,6 +192,8 @@ static void established_input(struct tcp *tcp, struct tcp_embryo *e, const struc
         e->ts_recent = seg->ts_val;
     if (e->place <= P_STAGE_LAST) {
         tcp_count(tcp, TCP_COUNT_PASSIVE_OPENS);
+        if ((e->flags & E_RTX) && answered_quickly(tcp, e, seg))
+            e->flags &= (uint8_t)~E_RTX;
         tcp_embryo_unplace(tcp, e);
         tcp_embryo_place(tcp, e, door->hold_ticks == 0 && door->wait_ticks == 0 ? P_READY : P_WAITING);
     }
@@ -231,6 +245,11 @@ enum tcp_in tcp_embryo_input(struct tcp *tcp, struct tcp_embryo *e, const struct
         if (seg->seq == e->irs && !(seg->flags & TCP_ACK) && e->place <= P_STAGE_LAST) {
             tcp_count(tcp, TCP_COUNT_SYN_DUPLICATES);
             e->flags |= E_RTX;
+            /* RFC 7323 s4.3 (2): an echo of the first SYN's would tell the client that a round
+             * trip takes as long as it waited to send again. */
+            if ((e->flags & E_TIMESTAMPS) && seg->has_timestamps &&
+                !seq_before(seg->ts_val, e->ts_recent))
+                e->ts_recent = seg->ts_val;
             answer(tcp, e, TCP_SYN | TCP_ACK);
         } else {
             tcp_count(tcp, TCP_COUNT_SYN_CHALLENGE);

@@ -71,6 +71,40 @@ static void duplicate_syn_is_answered_again(void **state)
     peer_free(p);
 }
 
+/* An echo of the first SYN's would make the client believe in a round trip of a second. */
+static void a_second_syn_s_timestamp_is_echoed(void **state)
+{
+    static const struct {
+        const char *name;
+        bool        first, second;
+        uint32_t    ts, want;
+    } rows[] = {
+        {"later",                     true,  true,  2000, 2000},
+        {"the same frame again",      true,  true,  1000, 1000},
+        {"overtaken",                 true,  true,  999,  1000},
+        {"without",                   true,  false, 2000, 1000},
+        {"only the second, not ours", false, true,  2000, 0   },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct peer *p = peer_new(NULL);
+        struct tcp_seg syn = peer_syn_seg(p);
+        struct peer_sent *s;
+
+        syn.has_timestamps = rows[i].first;
+        syn.ts_val = rows[i].first ? 1000 : 0;
+        peer_syn(p, 0, 0, &syn);
+        syn.has_timestamps = rows[i].second;
+        syn.ts_val = rows[i].second ? rows[i].ts : 0;
+        peer_put(p, &syn);
+        s = peer_expect(p, TCP_SYN | TCP_ACK, 0, 1, 0);
+        if (s->seg.has_timestamps != rows[i].first || s->seg.ts_ecr != rows[i].want)
+            fail_msg("%s: echoed %u", rows[i].name, s->seg.ts_ecr);
+        peer_free(p);
+    }
+}
+
 static void what_reaches_an_embryo(void **state)
 {
     enum { GONE = 1, CHALLENGE = 2, RESET = 4, READY = 8 };
@@ -283,6 +317,7 @@ int main(void)
         cmocka_unit_test(syn_ack_offers_what_was_offered),
         cmocka_unit_test(syn_ack_again_at_1_3_7_15_and_over_at_31),
         cmocka_unit_test(duplicate_syn_is_answered_again),
+        cmocka_unit_test(a_second_syn_s_timestamp_is_echoed),
         cmocka_unit_test(what_reaches_an_embryo),
         cmocka_unit_test(greeting_wait_is_served_by_the_embryo),
         cmocka_unit_test(early_bytes_end_the_wait_and_are_kept),

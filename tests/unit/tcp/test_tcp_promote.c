@@ -64,12 +64,57 @@ static void segment_sizes_default_and_floor(void **state)
     }
 }
 
+/* RFC 6298 s5.7, unless an echo says that the answer was to the last SYN-ACK, and quick. */
+static void retransmission_timeout_after_the_handshake(void **state)
+{
+    static const struct {
+        const char *name;
+        bool        timestamps, again; /* SYN-ACK sent again after 1 s */
+        int         echoes;            /* which one */
+        uint64_t    after_us;
+        uint32_t    want_us;
+    } rows[] = {
+        {"one SYN-ACK",                      true,  false, 0, 20000,  20000 + TCP_RTO_MIN_US},
+        {"one, at the last moment",          true,  false, 0, 990000, 3 * 990000            },
+        {"two",                              false, true,  0, 20000,  TCP_RTO_AFTER_SYN_US  },
+        {"two, the second echoed",           true,  true,  1, 20000,  TCP_RTO_INITIAL_US    },
+        {"two, the first echoed",            true,  true,  0, 20000,  TCP_RTO_AFTER_SYN_US  },
+        {"two, the second echoed, but slow", true,  true,  1, 1200000, TCP_RTO_AFTER_SYN_US },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct peer *p = peer_new(NULL);
+        struct tcp_event ev;
+        struct tcp_seg seg;
+        uint32_t echo[2];
+
+        p->timestamps = rows[i].timestamps;
+        p->ts = 7000;
+        echo[0] = peer_syn(p, 0, 0, NULL)->seg.ts_val;
+        if (rows[i].again) {
+            peer_wait(p, 1000000);
+            echo[1] = peer_expect(p, TCP_SYN | TCP_ACK, 0, 1, 0)->seg.ts_val;
+        }
+        p->now += rows[i].after_us;
+        seg = peer_seg(p, TCP_ACK, 1, 1, NULL, 0);
+        seg.ts_ecr = echo[rows[i].echoes];
+        peer_put(p, &seg);
+        assert_true(peer_event(p, TCP_EV_READY, &ev));
+        p->conn = tcp_promote(p->tcp, ev.embryo, peer_now(p));
+        if (p->conn->rto_us != rows[i].want_us)
+            fail_msg("%s: %u us", rows[i].name, p->conn->rto_us);
+        peer_free(p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_slot_leaves_the_embryo),
         cmocka_unit_test(takes_over_what_was_negotiated),
         cmocka_unit_test(segment_sizes_default_and_floor),
+        cmocka_unit_test(retransmission_timeout_after_the_handshake),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
