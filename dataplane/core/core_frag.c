@@ -17,6 +17,7 @@
 #define FRAG_PACKETS 1024 /* being reassembled at once */
 #define FRAG_BUCKET  4
 #define FRAG_SECONDS 5 /* RFC 8200 s4.5 allows 60; a flood must not hold the table */
+#define FRAG_SHARE   4 /* at most one frame of the pool in so many is held for reassembly */
 #define BIG_FRAMES   63
 #define BIG_BYTES    16384 /* 8 pieces of 1500 and headers fit */
 
@@ -24,6 +25,7 @@ struct frag {
     struct rte_ip_frag_tbl *table;
     struct rte_ip_frag_death_row dead;
     struct rte_mempool *big;
+    uint32_t held; /* pieces in the table: frames that nobody else can have */
 };
 
 struct frag *frag_new(uint64_t tsc_hz)
@@ -52,6 +54,7 @@ struct rte_mbuf *frag_big(struct worker *w)
 static void bury(struct worker *w)
 {
     count_add(&w->counters[CORE_FRAGMENT_DROPS], w->frag->dead.cnt);
+    w->frag->held -= w->frag->dead.cnt;
     rte_ip_frag_free_death_row(&w->frag->dead, 0);
 }
 
@@ -80,6 +83,7 @@ static struct rte_mbuf *reassemble(struct worker *w, struct rte_mbuf *m, unsigne
     struct rte_ipv6_fragment_ext *ext = rte_ipv6_frag_get_ipv6_fragment_header(ip6);
 
     if (ext == NULL) { /* other extension headers before it: DPDK's library cannot */
+        w->frag->held--;
         rte_pktmbuf_free(m);
         count_one(&w->counters[CORE_FRAGMENT_DROPS]);
         return NULL;
@@ -124,7 +128,16 @@ void frag_in(struct worker *w, struct rte_mbuf *m, unsigned l3_offset)
         return;
     }
     count_one(&w->counters[CORE_FRAGMENTS]);
+    /* Some thousand pieces of packets that never become whole must not take all frames. */
+    if (w->frag->held >= w->mbufs->size / FRAG_SHARE) {
+        count_one(&w->counters[CORE_FRAGMENT_DROPS]);
+        rte_pktmbuf_free(m);
+        return;
+    }
+    w->frag->held++;
     whole = reassemble(w, m, l3_offset);
+    if (whole != NULL)
+        w->frag->held -= whole->nb_segs;
     bury(w);
     if (whole != NULL && (whole = flatten(w, whole)) != NULL)
         frame_burst(w, &whole, 1, false);

@@ -93,6 +93,21 @@ threads = [threading.Thread(target=run, args=(k,)) for k in range(n)]
 print(json.dumps(sorted(taken)), flush=True)
 """
 
+# n IPv6 fragments, seven a packet, never the last one.
+PIECES = r"""
+import json, re, socket, struct, subprocess, sys
+subprocess.run(["ping", "-c1", "-W2", "10.25.0.25"], capture_output=True)
+neighbours = subprocess.run(["ip", "neigh"], capture_output=True, text=True).stdout
+edge = bytes.fromhex(re.search(r"10.25.0.25 .*lladdr (\S+)", neighbours).group(1).replace(":", ""))
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(("v1", 0))
+ends = socket.inet_pton(socket.AF_INET6, "fd25::1") + socket.inet_pton(socket.AF_INET6, "fd25::25")
+for k in range(int(sys.argv[1])):
+    piece = struct.pack("!BBHI", 58, 0, k % 7 * 256 | 1, k // 7) + b"x" * 256
+    s.send(edge + s.getsockname()[4] + b"\x86\xdd" + struct.pack("!IHBB", 6 << 28, len(piece), 44, 64) + ends + piece)
+print(json.dumps(None))
+"""
+
 GREETED = r"""
 import json, socket
 socks, greeted = [], 0
@@ -274,6 +289,20 @@ def chunks_run_out(edge):
     wait_until(lambda: edge.metrics()["sluice_chunks_free"] == 4096, 10, "all chunks are free again")
 
 
+def fragments(edge):
+    """A flood of pieces of packets that never become whole: they get a share of the frames, and
+    mail goes on with the rest."""
+    restart(edge)
+    frames = edge.metrics()["sluice_mbufs_free"]
+    python_in(edge.wire.client_ns, PIECES, int(frames) * 2)
+    time.sleep(0.3)  # figures are set ten times a second; pieces are held for five
+    counted(edge, "sluice_mbufs_free", frames // 2)
+    suite.smtp_source(edge.wire, "-s", "20", "-m", "200", "-l", "20000", timeout=30)
+    counted(edge, "sluice_fragment_drops_total", frames)
+    edge.wait_mails(200)
+    wait_until(lambda: edge.metrics()["sluice_mbufs_free"] > frames - 64, 20, "all frames are free again")
+
+
 report = Report()
 edge = Edge(Wire("af_packet"))
 report.run("slow senders starve nobody", slow_senders, edge)
@@ -282,5 +311,6 @@ report.run("disk full", disk_full, edge)
 report.run("session limit", session_limit, edge)
 report.run("the queue hangs for a while", queue_stopped, edge)
 report.run("no chunks left", chunks_run_out, edge)
+report.run("fragments that never become whole", fragments, edge)
 report.run("ordered shutdown", lambda: equal(edge.stop(), 0, "exit status"))
 report.done()
