@@ -252,6 +252,7 @@ class Edge:
             f.write(DEFAULT_CONFIG.format(**self.settings))
 
     def start(self, wait=True):
+        assert self.process is None or self.process.poll() is not None, "this edge runs already"
         self.write_config()
         with open(self.log_path, "ab") as log:
             self.process = spawn(os.path.join(BUILD, "sluice"), "run", "-c", self.config,
