@@ -5,6 +5,7 @@
 #include "compile_world.h"
 
 #include "base_rand.h"
+#include "base_scale.h"
 
 #define POLICIES 20000
 #define CLIENTS  24
@@ -187,7 +188,7 @@ static void test_prefixes(void **state)
     rand_seed(&rng, 25, 1);
     world_server(w, "inbound", "10.25.0.25", "fd25::25", 25);
     world_route_domain(w, ROUTE_INTERNET, "*");
-    for (uint32_t n = 0; n < POLICIES; n++) {
+    for (uint32_t n = 0; n < scaled(POLICIES); n++) {
         random_world(w);
         world_must_compile(w);
         for (uint32_t i = 0; i < CLIENTS; i++) {
@@ -231,7 +232,7 @@ static void test_domains(void **state)
 
     (void)state;
     rand_seed(&rng, 25, 2);
-    for (uint32_t n = 0; n < 3000; n++) {
+    for (uint32_t n = 0; n < scaled(3000); n++) {
         uint32_t routes = 1 + below(7);
 
         w->conf.domains_count = 0;
