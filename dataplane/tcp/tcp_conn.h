@@ -65,7 +65,7 @@ enum tcp_loss {
 
 struct tcp_conn {
     /* hot */
-    struct tcp_key key;
+    _Alignas(CACHE_LINE_BYTES) struct tcp_key key;
     uint32_t       slot;
     uint32_t       flags; /* enum tcp_conn_flag */
     uint16_t       state; /* enum tcp_state; only tcp_enter() writes it */
@@ -96,7 +96,7 @@ struct tcp_conn {
     uint32_t          challenge_at;
     uint32_t          rcv_fin;
     uint32_t          dsack_left, dsack_right;
-    uint32_t          sack_recent[2]; /* sequence numbers inside the latest pieces out of order */
+    uint32_t          ofo_clock;      /* goes on with every segment out of order */
     uint32_t          generation;     /* uses of this slot */
     uint8_t           loss;           /* enum tcp_loss */
     uint8_t           dup_acks, retries, probes;
@@ -109,14 +109,18 @@ _Static_assert(offsetof(struct tcp_conn, path) == 128, "two lines for the common
 _Static_assert(sizeof(struct tcp_conn) == 256, "128 hot, 128 cold");
 
 /* What is kept.  The scoreboard of the peer's SACKs lives in the first unacknowledged block:
- * there is one exactly when there is something that can be selectively acknowledged. */
+ * there is one exactly when there is something that can be selectively acknowledged.  Received
+ * blocks have no scoreboard, but know when the latest segment came for them. */
 struct tcp_block {
-    uint32_t              next;
-    uint32_t              seq;
-    uint16_t              len;
-    uint16_t              sacked_count;
-    struct tcp_sack_block sacked[TCP_SCOREBOARD_MAX]; /* ascending, apart */
-    uint8_t               bytes[TCP_BLOCK_BYTES - 12 - TCP_SCOREBOARD_MAX * 8];
+    uint32_t next;
+    uint32_t seq;
+    uint16_t len;
+    uint16_t sacked_count;
+    union {
+        struct tcp_sack_block sacked[TCP_SCOREBOARD_MAX]; /* ascending, apart */
+        uint32_t              seen; /* ofo_clock when a segment out of order last reached it */
+    };
+    uint8_t bytes[TCP_BLOCK_BYTES - 12 - TCP_SCOREBOARD_MAX * 8];
 };
 _Static_assert(sizeof(struct tcp_block) == TCP_BLOCK_BYTES, "the pool's block");
 #define TCP_BLOCK_TEXT sizeof(((struct tcp_block *)0)->bytes)

@@ -238,7 +238,7 @@ uint32_t tcp_sack_skip(const struct tcp *tcp, const struct tcp_conn *c, uint32_t
                        uint32_t *ret_max);
 void     tcp_sack_clear(struct tcp *tcp, struct tcp_conn *c);
 void     tcp_sack_report(struct tcp *tcp, struct tcp_conn *c, struct tcp_seg *seg, unsigned room);
-void     tcp_sack_seen(struct tcp_conn *c, uint32_t seq); /* latest piece out of order */
+void     tcp_sack_seen(struct tcp *tcp, struct tcp_conn *c, uint32_t seq); /* out of order, kept */
 
 /* tcp_text.c - input */
 bool tcp_text_input(struct tcp *tcp, struct tcp_conn *c, const struct tcp_seg *seg);

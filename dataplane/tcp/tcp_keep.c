@@ -48,6 +48,7 @@ static void join(struct tcp *tcp, struct tcp_conn *c, uint32_t at)
         return;
     memcpy(a->bytes + a->len, b->bytes, b->len);
     a->len = (uint16_t)(a->len + b->len);
+    a->seen = seq_max(a->seen, b->seen);
     a->next = b->next;
     if (c->rx_last == next)
         c->rx_last = at;
@@ -72,6 +73,7 @@ static uint32_t put(struct tcp *tcp, struct tcp_conn *c, uint32_t prev, uint32_t
         block = tcp_block_take(tcp, seq);
         if (block == POOL_NONE)
             return 0;
+        tcp_block_of(tcp, block)->seen = c->ofo_clock;
         if (b == NULL)
             c->rx_head = block;
         else

@@ -130,58 +130,55 @@ void tcp_sack_clear(struct tcp *tcp, struct tcp_conn *c)
         board->sacked_count = 0;
 }
 
-void tcp_sack_seen(struct tcp_conn *c, uint32_t seq)
+static uint32_t first_out_of_order(const struct tcp *tcp, const struct tcp_conn *c)
 {
-    if (c->sack_recent[0] == seq)
-        return;
-    c->sack_recent[1] = c->sack_recent[0];
-    c->sack_recent[0] = seq;
+    return c->rx_last == POOL_NONE ? c->rx_head : tcp_block_of(tcp, c->rx_last)->next;
 }
 
-/* The piece out of order that holds seq. */
-static bool interval_at(const struct tcp *tcp, const struct tcp_conn *c, uint32_t seq,
-                        struct tcp_sack_block *ret)
+void tcp_sack_seen(struct tcp *tcp, struct tcp_conn *c, uint32_t seq)
 {
-    uint32_t at = c->rx_last == POOL_NONE ? c->rx_head : tcp_block_of(tcp, c->rx_last)->next;
+    for (uint32_t at = first_out_of_order(tcp, c); at != POOL_NONE;) {
+        struct tcp_block *b = tcp_block_of(tcp, at);
 
-    while (at != POOL_NONE) {
-        const struct tcp_block *b = tcp_block_of(tcp, at);
-        struct tcp_sack_block piece = {.left = b->seq, .right = tcp_block_end(b)};
-
-        for (at = b->next; at != POOL_NONE; at = b->next) {
-            b = tcp_block_of(tcp, at);
-            if (b->seq != piece.right)
-                break;
-            piece.right = tcp_block_end(b);
-        }
-        if (seq_at_or_before(piece.left, seq) && seq_before(seq, piece.right)) {
-            *ret = piece;
-            return true;
-        }
-        if (seq_before(seq, piece.left))
-            return false;
-    }
-    return false;
-}
-
-static void report(struct tcp_seg *seg, unsigned room, const struct tcp_sack_block *piece, unsigned from)
-{
-    if (seg->sack_count >= room)
-        return;
-    for (unsigned i = from; i < seg->sack_count; i++) {
-        if (seg->sack[i].left == piece->left)
+        if (seq_before(seq, b->seq))
             return;
+        if (seq_before(seq, tcp_block_end(b))) {
+            b->seen = ++c->ofo_clock;
+            return;
+        }
+        at = b->next;
     }
-    seg->sack[seg->sack_count++] = *piece;
 }
 
-/* RFC 2018 s4: the latest first, then what was reported before; RFC 2883 s4: a duplicate
+struct piece {
+    struct tcp_sack_block range;
+    uint32_t              seen;
+};
+
+/* The piece without gaps that begins with block *at, which goes on to what follows it. */
+static struct piece piece_at(const struct tcp *tcp, uint32_t *at)
+{
+    const struct tcp_block *b = tcp_block_of(tcp, *at);
+    struct piece p = {.range = {.left = b->seq, .right = b->seq}, .seen = b->seen};
+
+    for (; *at != POOL_NONE; *at = b->next) {
+        b = tcp_block_of(tcp, *at);
+        if (b->seq != p.range.right)
+            break;
+        p.range.right = tcp_block_end(b);
+        p.seen = seq_max(p.seen, b->seen);
+    }
+    return p;
+}
+
+/* RFC 2018 s4: the piece that the latest segment came for first, then the others as lately as
+ * they were (each is so told several times, should ACKs be lost); RFC 2883 s4: a duplicate
  * before all. */
 void tcp_sack_report(struct tcp *tcp, struct tcp_conn *c, struct tcp_seg *seg, unsigned room)
 {
-    uint32_t at = c->rx_last == POOL_NONE ? c->rx_head : tcp_block_of(tcp, c->rx_last)->next;
-    struct tcp_sack_block piece;
-    unsigned from = 0;
+    uint32_t at = first_out_of_order(tcp, c);
+    struct piece latest[TCP_SACK_BLOCKS_MAX];
+    unsigned n = 0, most;
 
     seg->sack_count = 0;
     if (!(c->flags & C_SACK))
@@ -189,23 +186,22 @@ void tcp_sack_report(struct tcp *tcp, struct tcp_conn *c, struct tcp_seg *seg, u
     if (c->flags & C_DSACK) {
         seg->sack[seg->sack_count++] =
             (struct tcp_sack_block){.left = c->dsack_left, .right = c->dsack_right};
-        from = 1;
         c->flags &= ~(uint32_t)C_DSACK;
         tcp_count(tcp, TCP_COUNT_DSACK_SENT);
     }
-    if (at == POOL_NONE)
-        return;
-    for (unsigned i = 0; i < ARRAY_LEN(c->sack_recent); i++) {
-        if (interval_at(tcp, c, c->sack_recent[i], &piece))
-            report(seg, room, &piece, from);
-    }
-    while (at != POOL_NONE && seg->sack_count < room) {
-        uint32_t seq = tcp_block_of(tcp, at)->seq;
+    most = room - seg->sack_count;
+    while (at != POOL_NONE) {
+        struct piece p = piece_at(tcp, &at);
+        unsigned i = n;
 
-        if (!interval_at(tcp, c, seq, &piece))
-            break;
-        report(seg, room, &piece, from);
-        while (at != POOL_NONE && seq_before(tcp_block_of(tcp, at)->seq, piece.right))
-            at = tcp_block_of(tcp, at)->next;
+        for (; i > 0 && seq_before(latest[i - 1].seen, p.seen); i--) {
+            if (i < most)
+                latest[i] = latest[i - 1];
+        }
+        if (i < most)
+            latest[i] = p;
+        n = n < most ? n + 1 : n;
     }
+    for (unsigned i = 0; i < n; i++)
+        seg->sack[seg->sack_count++] = latest[i].range;
 }

@@ -161,7 +161,7 @@ bool tcp_text_input(struct tcp *tcp, struct tcp_conn *c, const struct tcp_seg *s
         tcp_count(tcp, tcp_keep(tcp, c, seq, text) == seq + (uint32_t)text.len
                            ? TCP_COUNT_OFO_QUEUED
                            : TCP_COUNT_OFO_DROP);
-        tcp_sack_seen(c, seq);
+        tcp_sack_seen(tcp, c, seq);
         return false;
     }
     if (seq != c->rcv_nxt)

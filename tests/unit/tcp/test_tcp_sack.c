@@ -62,6 +62,31 @@ static void reports_four_or_three_with_timestamps(void **state)
     }
 }
 
+/* A piece that has just ended is told again while the next ones grow: an ACK may be lost, and one
+ * answers for a burst.  Ever the lowest ones instead, and the sender would send again all between. */
+static void pieces_are_told_again_while_others_grow(void **state)
+{
+    struct peer *p = peer_new(NULL);
+
+    (void)state;
+    peer_open(p);
+    for (uint32_t at = 1000; at < 7000; at += 100) {
+        if (at % 1000 != 0) /* 1100 to 2000, 2100 to 3000, … */
+            peer_input(p, TCP_ACK, at, 1, (const uint8_t[100]){0}, 100);
+        if (at % 300 == 0) {
+            peer_flush(p);
+            p->looked = p->count = 0;
+        }
+    }
+    peer_input(p, TCP_ACK, 7100, 1, "x", 1);
+    peer_flush(p);
+    expect_blocks(p, 1, 4, (const uint32_t[][2]){{7100, 7101}, {6100, 7000}, {5100, 6000}, {4100, 5000}});
+    peer_input(p, TCP_ACK, 2200, 1, "x", 1); /* a duplicate; its piece is the latest now */
+    peer_flush(p);
+    expect_blocks(p, 1, 4, (const uint32_t[][2]){{2200, 2201}, {2100, 3000}, {7100, 7101}, {6100, 7000}});
+    peer_free(p);
+}
+
 static void not_without_permission(void **state)
 {
     struct peer *p = peer_new(NULL);
@@ -156,6 +181,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reports_the_latest_first),
         cmocka_unit_test(reports_four_or_three_with_timestamps),
+        cmocka_unit_test(pieces_are_told_again_while_others_grow),
         cmocka_unit_test(not_without_permission),
         cmocka_unit_test(duplicates_are_reported),
         cmocka_unit_test(the_scoreboard_merges_and_trims),
