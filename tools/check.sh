@@ -25,9 +25,9 @@ done
 [ "$(id -u)" = 0 ] || die "must run as root (packages, network namespaces): sudo tools/check.sh"
 
 # End-to-end tests that --quick leaves out; a new one runs always until it is named here.
-long_e2e="test_af_packet test_af_xdp test_demo test_kill test_postfix test_pressure test_steady test_workers"
+long_e2e="test_af_packet test_af_xdp test_demo test_kill test_loss test_postfix test_pressure test_steady test_workers"
 # Those that run once more, smaller, on the build with the sanitizers.
-sanitize_e2e="test_tap test_refuse test_reload"
+sanitize_e2e="test_af_packet test_refuse test_reload"
 fuzz_seconds=10
 e2e_seconds=1800
 
