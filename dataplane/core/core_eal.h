@@ -1,6 +1,6 @@
 /* core_eal.h - DPDK's environment from our settings; the operator never writes EAL flags.
  *
- * recipes.md section 0 says which options go together: --in-memory with huge pages,
+ * What goes together (DPDK 22.11): --in-memory with huge pages,
  * --no-huge --no-shconf without, a shared configuration only where huge pages are.
  */
 #ifndef CORE_EAL_H

@@ -3,7 +3,7 @@
  *   mailboxes and the queue's answers; frames in; timers; bytes out; housekeeping; quiescent
  *
  * When nothing has happened for a while the worker goes offline for RCU, sleeps a bounded
- * moment and comes back (recipes.md section 11: spinning beside others costs everyone more).
+ * moment and comes back (spinning beside others costs everyone more).
  */
 #include <stdlib.h>
 #include <time.h>

@@ -145,6 +145,7 @@ int main(void)
         log_error("start", why);
         return 1;
     }
+    setpriority(PRIO_PROCESS, 0, 0); /* the workers keep theirs; this thread is in no hurry */
     warn_huge(&core);
     read_wall_clock(&core);
     for (unsigned i = 0; i < core.workers_count; i++)

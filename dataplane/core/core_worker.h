@@ -32,7 +32,7 @@
 #define IDLE_TURNS_SPIN 64        /* empty turns before the first short sleep */
 #define IDLE_SLEEP_US_MIN 20u
 #define IDLE_SLEEP_US_MAX 1000u   /* bounds the wait for a grace period and for an answer */
-#define COMMIT_BUDGET_US 20000000ull /* field.md: a slow answer after DATA makes duplicates */
+#define COMMIT_BUDGET_US 20000000ull /* a slow answer after DATA makes duplicates */
 #define TARPIT_HOLD_US 600000000ull
 
 enum core_counter {

@@ -125,7 +125,7 @@ class Wire:
             sh("ip", "-n", self.edge_ns, "link", "set", "v0", "up")
             if kind == "lossy":
                 self._relay(impair)
-            # The kernel's own end computes checksums and segments by itself (recipes.md 1/2).
+            # Or the kernel leaves checksums and segmentation to us, as to a card that can.
             sh("ethtool", "-K", "v1", "tx", "off", netns=self.client_ns)
             end = "v1"
             self.device = ("net_af_xdp0,iface=v0" if kind == "af_xdp"

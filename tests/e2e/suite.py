@@ -69,7 +69,7 @@ def check_ping(wire):
 
 def check_big_ping(wire):
     """Fragments in both directions.  (DPDK's AF_PACKET driver has the kernel put IPv4 fragments
-    together, into a frame larger than its ring's: recipes.md 1/2.)"""
+    together, into a frame larger than its ring's.)"""
     for host in (EDGE6,) if wire.kind == "af_packet" else (EDGE4, EDGE6):
         done = sh("ping", "-c", "3", "-i", "0.2", "-W", "5", "-s", "4000", host, netns=wire.client_ns)
         assert " 0% packet loss" in done.stdout, done.stdout
