@@ -7,7 +7,6 @@
 #include "log_line.h"
 
 #define GATHER_CELLS   256
-#define EVENTS_A_ROUND 64
 
 struct gathered {
     struct ip_addr prefix; /* /24 or /64 */
@@ -187,13 +186,33 @@ static bool is_refusal(const struct smtp_log_event *e)
     return e->type == SMTP_LOG_REFUSED || (e->type == SMTP_LOG_SESSION && e->messages == 0);
 }
 
+void core_log_give(struct worker *w)
+{
+    uint32_t room, lost = (uint32_t)w->log.lost;
+
+    if (w->log.count == 0 && lost == 0)
+        return;
+    room = ring_room(&w->log_ring);
+    if (room >= LOG_ENTRIES / 2 + w->log.count) {
+        lost += w->log.count - ring_put(&w->log_ring, w->log.events, w->log.count);
+    } else {
+        for (uint32_t i = 0; i < w->log.count; i++)
+            if (w->log.events[i].type != SMTP_LOG_ACCEPTED ||
+                ring_put(&w->log_ring, &w->log.events[i], 1) == 0)
+                lost++;
+    }
+    count_add(&w->counters[CORE_LOG_LOST], lost);
+    w->log.count = 0;
+    w->log.lost = 0;
+}
+
 unsigned core_log_drain(struct core_log *log, struct core *core, struct ring *rings)
 {
-    static struct smtp_log_event events[EVENTS_A_ROUND];
+    static struct smtp_log_event events[CORE_LOG_ROUND];
     unsigned total = 0;
 
     for (unsigned w = 0; w < core->workers_count; w++) {
-        uint32_t n = ring_get(&rings[w], events, EVENTS_A_ROUND);
+        uint32_t n = ring_get(&rings[w], events, CORE_LOG_ROUND);
 
         for (uint32_t i = 0; i < n; i++) {
             if (is_refusal(&events[i]) && log->in_second >= log->per_second) {

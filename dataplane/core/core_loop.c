@@ -13,6 +13,7 @@
 #define _LGPL_SOURCE
 #include <urcu/urcu-qsbr.h>
 
+#include "core_log.h"
 #include "core_policy.h"
 #include "core_port.h"
 #include "core_spool.h"
@@ -75,7 +76,7 @@ static unsigned turn(struct worker *w)
     }
     frame_flush(w);
     spool_kick(w);
-    stream_log_flush(w);
+    core_log_give(w);
     if (usec_since(w->gauged, w->now) >= GAUGES_US) {
         w->gauged = w->now;
         set_gauges(w);

@@ -91,7 +91,8 @@ static void serve(struct core *core, struct core_link *link, struct core_log *lo
     unsigned events = 0;
 
     for (;;) {
-        core_link_poll(link, events > 0 ? BUSY_POLL_MS : IDLE_POLL_MS);
+        /* A full round means that more waits: no sleep before the next. */
+        core_link_poll(link, events >= CORE_LOG_ROUND ? 0 : events > 0 ? BUSY_POLL_MS : IDLE_POLL_MS);
         read_wall_clock(core);
         events = core_log_drain(log, core, rings);
         core_log_second(log, core_now(core).us + atomic_load(&core->wall_offset_us), false);

@@ -1,6 +1,7 @@
 /* core_stream.c - bytes between a connection and its SMTP machine, and what the machine wants. */
 #include "base_must.h"
 #include "core_clients.h"
+#include "core_log.h"
 #include "core_policy.h"
 #include "core_spool.h"
 #include "ipc_id.h"
@@ -28,25 +29,13 @@ struct smtp_turn stream_turn(struct worker *w, struct smtp_out *out)
     };
 }
 
-void stream_log_flush(struct worker *w)
-{
-    uint32_t n;
-
-    if (w->log.count == 0 && w->log.lost == 0)
-        return;
-    n = ring_put(&w->log_ring, w->log.events, w->log.count);
-    count_add(&w->counters[CORE_LOG_LOST], w->log.count - n + w->log.lost);
-    w->log.count = 0;
-    w->log.lost = 0;
-}
-
 /* Half a send buffer is kept back, so that the answer to a commit always fits. */
 static bool out_begin(struct worker *w, struct tcp_conn *conn, struct smtp_out *out)
 {
     size_t room = tcp_room(w->tcp, conn);
 
     if (w->log.count > LOG_SCRATCH / 2)
-        stream_log_flush(w);
+        core_log_give(w);
     if (room < 2 * SMTP_OUT_MIN)
         return false;
     room -= SMTP_OUT_MIN;
@@ -57,7 +46,7 @@ static bool out_begin(struct worker *w, struct tcp_conn *conn, struct smtp_out *
 static void out_begin_reserve(struct worker *w, struct smtp_out *out)
 {
     if (w->log.count > LOG_SCRATCH / 2)
-        stream_log_flush(w);
+        core_log_give(w);
     *out = (struct smtp_out){.ptr = w->out, .cap = OUT_BYTES};
 }
 

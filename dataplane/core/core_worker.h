@@ -26,7 +26,7 @@
 #define BURST 32
 #define TX_PENDING 64
 #define FORWARD_ENTRIES 1024
-#define LOG_ENTRIES 2048
+#define LOG_ENTRIES 8192
 #define LOG_SCRATCH 32
 #define OUT_BYTES 4096
 #define IDLE_TURNS_SPIN 64        /* empty turns before the first short sleep */
@@ -208,7 +208,6 @@ void stream_committed(struct worker *w, uint32_t slot, enum smtp_commit result);
 void stream_resume(struct worker *w, uint32_t slot);
 void stream_stop(struct worker *w);
 struct smtp_turn stream_turn(struct worker *w, struct smtp_out *out);
-void stream_log_flush(struct worker *w);
 
 static inline struct smtp *session_smtp(struct session *s)
 {

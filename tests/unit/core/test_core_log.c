@@ -336,9 +336,52 @@ static void rate_zero_gathers_all(void **state)
     assert_int_equal(gathered("192.0.2.0", 550), 1);
 }
 
+/* A main lcore that does not keep up costs lines of refusals and sessions, not those of mail. */
+static void accepted_mail_has_half_the_ring(void **state)
+{
+    static struct count counters[CORE_COUNTERS];
+    struct worker *w = calloc(1, sizeof(*w));
+    uint8_t *ring = aligned_alloc(64, (ring_bytes(LOG_ENTRIES, sizeof(struct smtp_log_event)) + 63) & ~(size_t)63);
+    struct smtp_log_event e;
+    struct ring out;
+    uint32_t accepted = 0, others = 0;
+
+    (void)state;
+    assert_non_null(w);
+    assert_non_null(ring);
+    memset(ring, 0, ring_bytes(LOG_ENTRIES, sizeof(struct smtp_log_event)));
+    ring_attach(&w->log_ring, ring, LOG_ENTRIES, sizeof(struct smtp_log_event));
+    ring_attach(&out, ring, LOG_ENTRIES, sizeof(struct smtp_log_event));
+    w->counters = counters;
+    w->log = (struct smtp_log){.events = w->log_events, .cap = LOG_SCRATCH};
+    for (uint32_t i = 0; i < LOG_ENTRIES; i++) {
+        w->log.events[0].type = SMTP_LOG_REFUSED;
+        w->log.events[1].type = i < 1000 ? SMTP_LOG_ACCEPTED : SMTP_LOG_SESSION;
+        w->log.count = 2;
+        core_log_give(w);
+        assert_int_equal(w->log.count, 0);
+    }
+    for (uint32_t i = 0; i < 3000; i++) { /* the ring's half for the others is full by now */
+        w->log.events[0].type = SMTP_LOG_ACCEPTED;
+        w->log.events[1].type = SMTP_LOG_SESSION;
+        w->log.count = 2;
+        core_log_give(w);
+    }
+    while (ring_get(&out, &e, 1) == 1) {
+        accepted += e.type == SMTP_LOG_ACCEPTED;
+        others += e.type != SMTP_LOG_ACCEPTED;
+    }
+    assert_int_equal(accepted, 4000);
+    assert_in_range(others, LOG_ENTRIES / 2 - 1000 - 2, LOG_ENTRIES / 2);
+    assert_int_equal(count_get(&counters[CORE_LOG_LOST]), 2 * LOG_ENTRIES + 6000 - accepted - others);
+    free(ring);
+    free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(accepted_mail_has_half_the_ring),
         cmocka_unit_test_setup_teardown(a_line_has_its_figures, begin, end),
         cmocka_unit_test_setup_teardown(refusals_over_the_rate_are_gathered, begin, end),
         cmocka_unit_test_setup_teardown(a_second_is_a_second, begin, end),
