@@ -70,6 +70,7 @@ struct smtp_turn {
     uint64_t        *last_id;     /* ipc_id.h */
     uint32_t         worker;
     bool             more_input;  /* bytes beyond this span are already waiting */
+    bool             replies_wait; /* some of what was replied before this call has not left yet */
     bool             intake_shut; /* the queue takes no mail now: MAIL gets 452 4.3.1 */
     bool             queue_gone;  /* no queue process: MAIL gets 451 4.3.2 */
     bool             closing;     /* the edge is stopping: 421 at the next command */

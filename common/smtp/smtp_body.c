@@ -38,6 +38,13 @@ void verb_data(struct smtp *s, struct smtp_turn *turn, struct span args)
     s->owed = SMTP_WANT_CHUNK;
 }
 
+void smtp_data_pipelined(struct smtp *s, struct smtp_turn *turn)
+{
+    count_one(&turn->counters[SMTP_COUNT_PIPELINED_DATA]);
+    smtp_log_refused(s, turn, REPLY_PIPELINED, NO_ADDRESS, NO_ADDRESS);
+    smtp_close(s, turn, REPLY_PIPELINED, SMTP_END_REFUSED);
+}
+
 bool smtp_ask_step(struct smtp *s, struct smtp_turn *turn, struct span *in)
 {
     if (s->verdict != REPLY_NONE) { /* no chunk */
@@ -56,9 +63,7 @@ bool smtp_ask_step(struct smtp *s, struct smtp_turn *turn, struct span *in)
     /* What is here already was sent before our 354: content that could as well be commands
      * (CVE-2011-0411 class), RFC 2920 s3.1. */
     if (in->len > 0 || turn->more_input) {
-        count_one(&turn->counters[SMTP_COUNT_PIPELINED_DATA]);
-        smtp_log_refused(s, turn, REPLY_PIPELINED, NO_ADDRESS, NO_ADDRESS);
-        smtp_close(s, turn, REPLY_PIPELINED, SMTP_END_REFUSED);
+        smtp_data_pipelined(s, turn);
         return true;
     }
     smtp_reply(s, turn, REPLY_GO_AHEAD);

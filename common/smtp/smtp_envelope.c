@@ -201,13 +201,32 @@ static enum smtp_counter rcpt_counter(enum smtp_reply id)
     }
 }
 
+/* x@other@ours: no address, but another old way to ask for a relay. */
+static bool has_two_domains(struct span args)
+{
+    unsigned ats = 0;
+
+    args = text_trim_left(args);
+    for (size_t i = 0; i < args.len && memchr("> \t", args.ptr[i], 3) == NULL; i++) {
+        ats += args.ptr[i] == '@';
+        if (args.ptr[i] == ':') /* so far a source route */
+            ats = 0;
+    }
+    return ats > 1;
+}
+
 static enum smtp_reply rcpt_parse(const struct smtp *s, struct span args, struct smtp_path *ret)
 {
+    struct span path;
+
     if (!keyword(&args, "TO:"))
         return REPLY_RCPT_SYNTAX;
+    path = args;
+    if (!smtp_path(&args, ret) || ret->null)
+        return has_two_domains(path) ? REPLY_RELAY_ADDRESS : REPLY_RECIPIENT_SYNTAX;
     /* RFC 5321 s4.1.1.3: only postmaster goes without a domain. */
-    if (!smtp_path(&args, ret) || ret->null || (path_domain(ret).len == 0 && !is_postmaster(ret)))
-        return REPLY_RECIPIENT_SYNTAX;
+    if (path_domain(ret).len == 0 && !is_postmaster(ret))
+        return has_routing(ret) ? REPLY_RELAY_ADDRESS : REPLY_RECIPIENT_SYNTAX;
     if (ret->utf8 && !s->utf8)
         return REPLY_NEEDS_UTF8;
     return smtp_rcpt_params(args);
@@ -250,10 +269,10 @@ void verb_rcpt(struct smtp *s, struct smtp_turn *turn, struct span args)
 {
     struct smtp_path path = {0};
     enum smtp_reply reply = rcpt_parse(s, args, &path);
-    bool junk = reply != REPLY_NONE;
+    bool parsed = reply == REPLY_NONE, junk = !parsed && reply != REPLY_RELAY_ADDRESS;
 
     s->rcpt_tried = true;
-    if (reply == REPLY_NONE)
+    if (parsed)
         reply = rcpt_take(s, turn, &path);
     if (reply == REPLY_NONE) {
         s->recipients_all++;
@@ -264,7 +283,7 @@ void verb_rcpt(struct smtp *s, struct smtp_turn *turn, struct span args)
         return;
     }
     count_one(&turn->counters[rcpt_counter(reply)]);
-    smtp_log_refused(s, turn, reply, NO_ADDRESS, junk ? args : path_text(&path));
+    smtp_log_refused(s, turn, reply, NO_ADDRESS, parsed ? path_text(&path) : args);
     if (junk)
         smtp_junk(s, turn, reply);
     else

@@ -89,6 +89,15 @@ static void greet(struct smtp *s, struct smtp_turn *turn)
     smtp_reply_with(s, turn, REPLY_GREETING, span_of(text, host.len + sizeof(words) - 1));
 }
 
+/* Whether who talks before the greeting is turned away for it; counted. */
+static bool early_refused(struct smtp *s, struct smtp_turn *turn)
+{
+    if (s->peer.trusted || smtp_server(s, turn).early != EARLY_REFUSE)
+        return false;
+    count_one(&turn->counters[SMTP_COUNT_GREET_EARLY]);
+    return true;
+}
+
 enum smtp_want smtp_open(struct smtp *s, struct smtp_turn *turn, const struct smtp_peer *peer)
 {
     memset(s, 0, sizeof(*s));
@@ -113,8 +122,7 @@ enum smtp_want smtp_open(struct smtp *s, struct smtp_turn *turn, const struct sm
     } else if (peer->busy) {
         count_one(&turn->counters[SMTP_COUNT_GREET_BUSY]);
         smtp_close(s, turn, REPLY_BUSY, SMTP_END_LIMIT);
-    } else if (peer->early && !peer->trusted && smtp_server(s, turn).early == EARLY_REFUSE) {
-        count_one(&turn->counters[SMTP_COUNT_GREET_EARLY]);
+    } else if (peer->early && early_refused(s, turn)) {
         smtp_close(s, turn, REPLY_EARLY_TALKER, SMTP_END_REFUSED);
     } else {
         s->early_noted = peer->early;
@@ -177,6 +185,31 @@ static bool step(struct smtp *s, struct smtp_turn *turn, struct span *in)
 
 static enum smtp_want commit_reply(struct smtp *s, struct smtp_turn *turn);
 
+/* Bytes that came while our greeting or our 354 had not left were not sent in answer to it,
+ * though it is written already: one turn of the caller takes in many segments. */
+static bool beats_reply(const struct smtp *s, const struct smtp_turn *turn, struct span in)
+{
+    if (!turn->replies_wait || in.len == 0 || s->owed != SMTP_WANT_INPUT)
+        return false;
+    if (s->state == S_GREETED)
+        return s->commands == 0 && s->line.bytes == 0 && !s->peer.early;
+    return s->body == BODY_DATA && s->at == AT_LINE_START && s->content_bytes == 0;
+}
+
+static void beaten(struct smtp *s, struct smtp_turn *turn)
+{
+    if (s->body == BODY_DATA) {
+        smtp_data_pipelined(s, turn);
+        return;
+    }
+    s->peer.early = true;
+    count_one(&turn->counters[SMTP_COUNT_EARLY_TALKERS]);
+    if (early_refused(s, turn))
+        smtp_close(s, turn, REPLY_EARLY_TALKER, SMTP_END_REFUSED);
+    else
+        s->early_noted = true;
+}
+
 enum smtp_want smtp_input(struct smtp *s, struct smtp_turn *turn, struct span *in)
 {
     bool go_on = true;
@@ -193,6 +226,11 @@ enum smtp_want smtp_input(struct smtp *s, struct smtp_turn *turn, struct span *i
         s->chunk = NULL; /* after ABORT it is the caller's again, taken or not */
     if (in->len > 0 && s->body != BODY_NONE)
         smtp_due_in(s, turn, s->limits.data_us);
+    if (beats_reply(s, turn, *in)) {
+        if (reply_room(turn) < SMTP_OUT_MIN)
+            return SMTP_WANT_ROOM;
+        beaten(s, turn);
+    }
     while (go_on && s->owed == SMTP_WANT_INPUT && s->state != S_CLOSED) {
         if (reply_room(turn) < SMTP_OUT_MIN)
             return SMTP_WANT_ROOM;

@@ -145,6 +145,8 @@ void content_end(struct smtp *s, struct smtp_turn *turn);
 
 /* smtp_body.c, smtp_bdat.c: false where they can do no more now. */
 void verb_data(struct smtp *s, struct smtp_turn *turn, struct span args);
+/* Input came before our 354: refused, and the session ends. */
+void smtp_data_pipelined(struct smtp *s, struct smtp_turn *turn);
 bool smtp_ask_step(struct smtp *s, struct smtp_turn *turn, struct span *in);
 bool smtp_data_step(struct smtp *s, struct smtp_turn *turn, struct span *in);
 void verb_bdat(struct smtp *s, struct smtp_turn *turn, struct span args);

@@ -146,6 +146,7 @@ void        tcp_settle(struct tcp *tcp, struct tcp_conn *conn, struct usec now);
 size_t tcp_room(const struct tcp *tcp, const struct tcp_conn *conn); /* bytes a write would take now */
 /* Asks for a TCP_EV_CONN when there is more room than now; a write cut short asks by itself. */
 void   tcp_want_room(struct tcp *tcp, struct tcp_conn *conn);
+bool   tcp_unsent(const struct tcp_conn *conn); /* written bytes that were in no segment yet */
 size_t tcp_write(struct tcp *tcp, struct tcp_conn *conn, struct span bytes); /* copies; bytes taken */
 void   tcp_close(struct tcp *tcp, struct tcp_conn *conn, struct usec now);
 void   tcp_abort(struct tcp *tcp, struct tcp_conn *conn, struct usec now);

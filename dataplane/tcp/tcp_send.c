@@ -56,6 +56,11 @@ void tcp_want_room(struct tcp *tcp, struct tcp_conn *c)
         starved(tcp, c); /* no ACK will come to tell */
 }
 
+bool tcp_unsent(const struct tcp_conn *c)
+{
+    return seq_before(c->snd_nxt, c->snd_end);
+}
+
 size_t tcp_write(struct tcp *tcp, struct tcp_conn *c, struct span bytes)
 {
     size_t own = own_room(tcp, c), want = bytes.len < own ? bytes.len : own, done = 0;

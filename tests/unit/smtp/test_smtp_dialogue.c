@@ -87,7 +87,7 @@ static const struct {
      HI_CODES "501 5.5.4|501 5.1.7|501 5.1.7|501 5.1.7|501 5.5.4|", 0},
     {"recipient syntax",
      HI "MAIL FROM:<a@b.example>\r\nRCPT <user@example.org>\r\n" "RCPT TO:<>\r\nRCPT "
-     "TO:<user>\r\nRCPT TO:<user@@example.org>\r\n",
+     "TO:<user>\r\nRCPT TO:<.user@example.org>\r\n",
      HI_CODES "250 2.1.0|501 5.5.4|501 5.1.3|501 5.1.3|501 5.1.3|", 0},
     {"what the policy says",
      HI "MAIL FROM:<a@b.example>\r\nRCPT TO:<no@example.org>\r\n" "RCPT TO:<x@foreign.example>\r\n"
@@ -99,6 +99,16 @@ static const struct {
      "RCPT TO:<foreign.example!x@example.org>\r\n" "RCPT TO:<\"x@foreign.example\"@example.org>\r\n"
      "RCPT TO:<@example.org:x@foreign.example>\r\n" "RCPT TO:<user@[10.25.0.25]>\r\nRCPT "
      "TO:<50%off@example.org>\r\n", HI_CODES "250 2.1.0|" DENY DENY DENY DENY DENY "250 2.1.5|", 0},
+    {"relay tricks that are no addresses",
+     HI "MAIL FROM:<a@b.example>\r\nRCPT TO:<foreign.example!x>\r\n" "RCPT TO:<x%foreign.example>\r\n"
+     "RCPT TO:<\"x@foreign.example\">\r\nRCPT TO:<x@foreign.example@example.org>\r\n"
+     "RCPT TO:<x@example.org@foreign.example>\r\nRCPT TO:<user@@example.org>\r\n"
+     "RCPT TO:<@example.org:x@foreign.example@example.org>\r\nRCPT TO:x@foreign.example@example.org\r\n",
+     HI_CODES "250 2.1.0|" DENY DENY DENY DENY DENY DENY DENY DENY, 0},
+    {"one @ too few or behind the address is syntax",
+     HI "MAIL FROM:<a@b.example>\r\nRCPT TO:<@example.org:x>\r\n" "RCPT TO:<x@>\r\n"
+     "RCPT TO:<user@example.org>x@y\r\nRCPT TO:<user@example.org> x@y\r\n",
+     HI_CODES "250 2.1.0|501 5.1.3|501 5.1.3|501 5.1.3|501 5.5.4|", 0},
     {"source route to a user of ours",
      HI "MAIL FROM:<@x.example:a@b.example>\r\nRCPT TO:<@y.example:user@example.org>\r\n",
      HI_CODES "250 2.1.0|250 2.1.5|", 0},
@@ -279,6 +289,46 @@ static void input_before_the_354(void **state)
     drive_done(&d);
 }
 
+/* Text that comes while our 354 has not left cannot be its answer, in whatever segment it is. */
+static void input_while_the_354_waits(void **state)
+{
+    static const char *const texts[] = {"NOOP\r\n", ".\r\n", "\r\n.\r\n", "x"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        struct drive d;
+
+        drive_init(&d);
+        test_hello(&d);
+        test_say(&d, MAIL_TO_USER "DATA\r\n");
+        d.turn.replies_wait = true;
+        drive_feed(&d, span_str(texts[i]), false);
+        assert_string_equal(drive_codes(&d), "250 2.1.0|250 2.1.5|354|554 5.5.0|");
+        assert_true(d.closed);
+        assert_int_equal(drive_count(&d, SMTP_COUNT_PIPELINED_DATA), 1);
+        assert_int_equal(d.commits, 0);
+        drive_done(&d);
+    }
+}
+
+/* Once content has come in answer to our 354, and among commands, waiting replies mean nothing. */
+static void waiting_replies_are_no_offence(void **state)
+{
+    struct drive d;
+
+    (void)state;
+    drive_init(&d);
+    test_hello(&d);
+    d.turn.replies_wait = true;
+    test_say(&d, "NOOP\r\n" MAIL_TO_USER "DATA\r\n");
+    d.turn.replies_wait = false;
+    drive_feed(&d, span_str("."), false);
+    d.turn.replies_wait = true;
+    drive_feed(&d, span_str(".x\r\n.\r\nQUIT\r\n"), false);
+    assert_string_equal(drive_codes(&d), "250 2.0.0|250 2.1.0|250 2.1.5|354|250 2.0.0|221 2.0.0|");
+    drive_done(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +340,8 @@ int main(void)
         cmocka_unit_test(normalized_commands),
         cmocka_unit_test(pipelining_before_ehlo_is_counted),
         cmocka_unit_test(input_before_the_354),
+        cmocka_unit_test(input_while_the_354_waits),
+        cmocka_unit_test(waiting_replies_are_no_offence),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,6 +72,40 @@ static void greetings(void **state)
     }
 }
 
+/* What comes while the greeting has not left beats it, though the session is open already. */
+static void talks_before_the_greeting_left(void **state)
+{
+    static const struct {
+        bool trusted;
+        enum policy_early early;
+        const char *codes;
+        enum smtp_counter counter;
+    } rows[] = {
+        {false, EARLY_REFUSE, "220|554 5.5.0|", SMTP_COUNT_GREET_EARLY  },
+        {false, EARLY_NOTE,   "220|250|",       SMTP_COUNT_EARLY_TALKERS},
+        {true,  EARLY_REFUSE, "220|250|",       SMTP_COUNT_EARLY_TALKERS},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct drive d;
+
+        drive_init(&d);
+        d.peer.trusted = rows[i].trusted;
+        fake.server.early = rows[i].early;
+        drive_open(&d);
+        d.turn.replies_wait = true;
+        drive_feed(&d, span_str("EH"), false);
+        if (!d.closed)
+            drive_feed(&d, span_str("LO c\r\n"), false);
+        assert_string_equal(drive_codes(&d), rows[i].codes);
+        assert_int_equal(d.closed, rows[i].counter == SMTP_COUNT_GREET_EARLY);
+        assert_int_equal(drive_count(&d, rows[i].counter), 1);
+        assert_int_equal(drive_count(&d, SMTP_COUNT_EARLY_TALKERS), 1);
+        drive_done(&d);
+    }
+}
+
 static void suspended_until_committed(void **state)
 {
     static const struct {
@@ -402,6 +436,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(greetings),
+        cmocka_unit_test(talks_before_the_greeting_left),
         cmocka_unit_test(suspended_until_committed),
         cmocka_unit_test(commit_without_room),
         cmocka_unit_test(half_close_while_suspended),

@@ -72,12 +72,28 @@ static void blocks_come_back_with_acknowledgements(void **state)
     peer_free(p);
 }
 
+/* What the peer cannot have heard: written, and never yet in a segment. */
+static void unsent(void **state)
+{
+    struct peer *p = peer_new(NULL);
+
+    (void)state;
+    peer_open(p);
+    assert_false(tcp_unsent(p->conn));
+    assert_int_equal(tcp_write(p->tcp, p->conn, span_str("354\r\n")), 5);
+    assert_true(tcp_unsent(p->conn));
+    peer_flush(p);
+    assert_false(tcp_unsent(p->conn)); /* in flight is sent, acknowledged or not */
+    peer_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_cut),
         cmocka_unit_test(more_pieces_than_a_segment_takes),
         cmocka_unit_test(blocks_come_back_with_acknowledgements),
+        cmocka_unit_test(unsent),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
