@@ -187,6 +187,7 @@ static bool step(struct worker *w, struct tcp_conn *conn, uint32_t slot, struct 
     }
     turn = stream_turn(w, &out);
     turn.more_input = tcp_waiting(w->tcp, conn) > in.len;
+    turn.replies_wait = tcp_unsent(conn);
     want = smtp_input(session_smtp(s), &turn, &in);
     tcp_consume(w->tcp, conn, before - in.len);
     s->bytes_in += before - in.len;
